@@ -1,0 +1,156 @@
+"""config.toml and the environment, read once at the entry points into frozen values."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+
+from landready.errors import BadSettings
+from landready.utilities import Utility
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Site(_Section):
+    name: str = "土地接入先行"
+    name_en: str = "LandReady"
+    province: str = "海南省"
+    province_en: str = "Hainan"
+
+
+class Database(_Section):
+    url: str = ""
+    owner_url: str = ""
+
+
+class Redis(_Section):
+    url: str = ""
+
+
+class Files(_Section):
+    url: str = ""
+
+
+class Web(_Section):
+    secure_cookies: bool = False
+    session_hours: PositiveInt = 8
+    signin_limit: str = "10 per 5 minutes"
+    upload_mb: PositiveInt = 50
+
+
+class Map(_Section):
+    tianditu_key: str = ""
+
+
+class Region(_Section):
+    name: str = "hainan"
+    extent: tuple[float, float, float, float] = (107.8, 3.3, 119.2, 20.4)
+    working_crs: str = Field("", pattern=r"^(EPSG:\d{4,5})?$")
+
+
+class Check(_Section):
+    radius_m: PositiveFloat = 2000.0
+    nearest: PositiveInt = 3
+
+
+class GateRule(_Section):
+    """What a missing utility does to a listing, with who decided it and since when."""
+
+    effect: Literal["block", "warn"]
+    source: str = Field(min_length=1)
+    since: date
+
+
+class Gate(_Section):
+    version: str
+    commitment_horizon_days: PositiveInt
+    verdict_days: PositiveInt
+    utilities: Mapping[Utility, GateRule]
+
+
+class Clocks(_Section):
+    answer_days: PositiveInt
+    answer_source: str
+    contact_days: PositiveInt
+    contact_source: str
+    first_design_days: PositiveInt
+    first_design_source: str
+
+
+class Upload(_Section):
+    """Limits on one file; `cpu_s`, `wall_s` and `memory_mb` bind the reading child process."""
+
+    unpacked_mb: PositiveInt = 200
+    ratio: PositiveInt = 50
+    members: PositiveInt = 64
+    features: PositiveInt = 20_000
+    vertices: PositiveInt = 2_000_000
+    vertices_per_feature: PositiveInt = 200_000
+    cpu_s: PositiveInt = 10
+    wall_s: PositiveInt = 30
+    memory_mb: PositiveInt = 1536
+
+
+class Push(_Section):
+    schedule_s: tuple[int, ...]
+    timeout_s: PositiveFloat = 15
+    sweep_s: PositiveFloat = 15
+    allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+
+class Settings(_Section):
+    """The whole configuration. `var` holds everything this installation writes."""
+
+    site: Site = Site()
+    database: Database = Database()
+    redis: Redis = Redis()
+    files: Files = Files()
+    web: Web = Web()
+    map: Map = Map()
+    region: Region = Region()
+    check: Check = Check()
+    gate: Gate
+    clocks: Clocks
+    upload: Upload = Upload()
+    push: Push
+    var: Path = ROOT / "var"
+    secret_key: str = ""
+
+
+def load(path: Path | None = None, env: Mapping[str, str] = os.environ) -> Settings:
+    """Read `path` (default: `LANDREADY_CONFIG`, else config.toml of the product) and the environment over it.
+
+    Raises:
+        BadSettings: the file is missing or not TOML, a key is unknown, or a value is out of bounds.
+    """
+    path = path or Path(env.get("LANDREADY_CONFIG") or ROOT / "config.toml")
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadSettings(f"{path}: {error}") from error
+    for section, key, name in (
+        ("database", "url", "LANDREADY_DATABASE_URL"),
+        ("database", "owner_url", "LANDREADY_OWNER_URL"),
+        ("redis", "url", "LANDREADY_REDIS_URL"),
+    ):
+        if env.get(name):
+            raw.setdefault(section, {})[key] = env[name]
+    if env.get("LANDREADY_VAR"):
+        raw["var"] = env["LANDREADY_VAR"]
+    raw["secret_key"] = env.get("LANDREADY_SECRET_KEY", "")
+    try:
+        return Settings.model_validate(raw)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()
+        )
+        raise BadSettings(f"{path}: {faults}") from error
