@@ -1,0 +1,74 @@
+"""Coverage checks: what surrounds a plot for one utility, dated and stored."""
+
+from datetime import datetime
+from typing import Any
+
+from geoalchemy2 import Geometry, WKBElement
+from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from landready.db import Base, Id
+from landready.organisations import Organisation
+
+
+class Check(Base):
+    """One measurement of one plot for one utility. Demand is foreseen here; its engine is still to come."""
+
+    __tablename__ = "coverage_check"
+    id: Mapped[Id]
+    plot_id: Mapped[int] = mapped_column(ForeignKey("plot.id", ondelete="CASCADE"), index=True)
+    office_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
+    utility: Mapped[str] = mapped_column(String(20))
+    plot_revision: Mapped[int]
+    measured_at: Mapped[datetime]
+    working_crs: Mapped[str] = mapped_column(String(40))
+    radius_m: Mapped[float]
+    # Share of the plot inside any service area of this utility, 0 to 1.
+    served_share: Mapped[float]
+    # Which layer versions were measured: [{"layer": id, "enterprise": id, "version": n}].
+    layers: Mapped[list[Any]] = mapped_column(default=list)
+    demand_min: Mapped[float | None]
+    demand_max: Mapped[float | None]
+    demand_unit: Mapped[str] = mapped_column(String(20), default="")
+    facilities: Mapped[list["NearFacility"]] = relationship(
+        order_by="NearFacility.rank", cascade="all, delete-orphan", passive_deletes=True
+    )
+    areas: Mapped[list["ServedShare"]] = relationship(
+        cascade="all, delete-orphan", passive_deletes=True
+    )
+    __table_args__ = (UniqueConstraint("plot_id", "utility", "plot_revision", "measured_at"),)
+
+
+class NearFacility(Base):
+    """One of the nearest facilities of a check, with the shortest line from the plot's boundary to it."""
+
+    __tablename__ = "check_facility"
+    id: Mapped[Id]
+    check_id: Mapped[int] = mapped_column(
+        ForeignKey("coverage_check.id", ondelete="CASCADE"), index=True
+    )
+    office_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    enterprise_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
+    facility_id: Mapped[int] = mapped_column(ForeignKey("facility.id"))
+    rank: Mapped[int]
+    name: Mapped[str] = mapped_column(String(200), default="")
+    # Metres in the check's working CRS from the plot's polygon; 0 when it touches.
+    distance_m: Mapped[float]
+    spare_capacity: Mapped[float | None]
+    # Shortest line plot → facility in EPSG:4490; a zero-length line where they touch.
+    link: Mapped[WKBElement] = mapped_column(Geometry("LINESTRING", srid=4490))
+    enterprise: Mapped[Organisation] = relationship()
+
+
+class ServedShare(Base):
+    """Which share of a plot lies inside the service areas of one enterprise."""
+
+    __tablename__ = "check_area"
+    id: Mapped[Id]
+    check_id: Mapped[int] = mapped_column(
+        ForeignKey("coverage_check.id", ondelete="CASCADE"), index=True
+    )
+    office_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    enterprise_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
+    share: Mapped[float]
+    enterprise: Mapped[Organisation] = relationship()

@@ -1,0 +1,63 @@
+"""The outbox: what must be told to the outside, written in the transaction of the fact itself."""
+
+import hashlib
+import json
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from landready.db import Base, as_engine
+
+
+class OutboxEvent(Base):
+    """One message to one enterprise. `body` is frozen: the bytes stored are the bytes signed and sent."""
+
+    __tablename__ = "outbox_event"
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    enterprise_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
+    office_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    push_id: Mapped[int | None] = mapped_column(ForeignKey("push.id"), index=True)
+    type: Mapped[str] = mapped_column(String(40))
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    body_sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    # Set by push once a delivery exists for each endpoint concerned.
+    fanned_out_at: Mapped[datetime | None]
+    __table_args__ = (
+        Index(
+            "ix_outbox_event_waiting", "created_at", postgresql_where=text("fanned_out_at is null")
+        ),
+    )
+
+
+def record(
+    session: Session,
+    *,
+    enterprise_id: int,
+    office_id: int,
+    push_id: int | None,
+    type_: str,
+    data: dict[str, Any],
+    now: datetime,
+) -> uuid.UUID:
+    """Write one event for one enterprise in the caller's transaction and return its id (the webhook-id)."""
+    event_id = uuid.uuid4()
+    envelope = {"id": str(event_id), "type": type_, "timestamp": now.isoformat(), "data": data}
+    body = json.dumps(envelope, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+    with as_engine(session):
+        session.add(
+            OutboxEvent(
+                id=event_id,
+                enterprise_id=enterprise_id,
+                office_id=office_id,
+                push_id=push_id,
+                type=type_,
+                body=body,
+                body_sha256=hashlib.sha256(body).hexdigest(),
+                created_at=now,
+            )
+        )
+    return event_id

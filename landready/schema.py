@@ -1,0 +1,29 @@
+"""Every module of the domain that has tables, imported once for migrations and tenancy."""
+
+from landready import (
+    answers,
+    applications,
+    checks,
+    layers,
+    listings,
+    organisations,
+    outbox,
+    permits,
+    plans,
+    pushes,
+)
+from landready.db import Base
+
+__all__ = [
+    "Base",
+    "answers",
+    "applications",
+    "checks",
+    "layers",
+    "listings",
+    "organisations",
+    "outbox",
+    "permits",
+    "plans",
+    "pushes",
+]
