@@ -1,0 +1,99 @@
+"""Bring the tables to the state this version expects. Several hosts may try at once; one does it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import alembic.command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from landready import servers
+from landready.db import APP_ROLE
+from landready.errors import LandreadyError
+from landready.settings import ROOT, Settings
+
+# Any constant will do: every host that migrates this database asks for the same lock.
+_LOCK = 0x1A4D_0001
+
+
+class MigrationError(LandreadyError):
+    """The database cannot be reached or refuses what a migration needs."""
+
+
+def upgrade(settings: Settings, revision: str = "head") -> None:
+    """Make the application's role and the extension where they are missing, then run what is outstanding.
+
+    Raises:
+        MigrationError: the server does not answer, or the owner's account lacks a right.
+    """
+    with _owner(settings) as connection:
+        _prepare(connection, settings)
+        alembic.command.upgrade(config(connection), revision)
+
+
+def downgrade(settings: Settings, revision: str) -> None:
+    with _owner(settings) as connection:
+        alembic.command.downgrade(config(connection), revision)
+
+
+def behind(settings: Settings) -> tuple[str, ...]:
+    """Revisions that the database has not seen yet, oldest first.
+
+    Raises:
+        MigrationError: the server does not answer.
+    """
+    with _owner(settings) as connection:
+        current = MigrationContext.configure(connection).get_current_heads()
+        script = ScriptDirectory.from_config(config(connection))
+        seen = {step.revision for step in script.iterate_revisions(current, "base")}
+        steps = script.iterate_revisions("heads", "base")
+        return tuple(reversed([step.revision for step in steps if step.revision not in seen]))
+
+
+def config(connection: Connection) -> Config:
+    """Alembic's configuration for one connection; there is no alembic.ini."""
+    made = Config(attributes={"connection": connection})
+    made.set_main_option("script_location", str(ROOT / "migrations").replace("%", "%%"))
+    made.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    return made
+
+
+@contextmanager
+def _owner(settings: Settings) -> Iterator[Connection]:
+    """One connection as the owner of the tables, holding the lock that keeps other hosts waiting."""
+    engine = create_engine(servers.owner_url(settings), poolclass=NullPool)
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+            connection.commit()
+            yield connection
+            connection.commit()
+    except DBAPIError as error:
+        raise MigrationError(f"{engine.url!r}: {' '.join(str(error.orig).split())}") from error
+
+
+def _prepare(connection: Connection, settings: Settings) -> None:
+    """What a server of one's own has not: the extension, and the role that the application acts as."""
+    if not connection.scalar(text("SELECT true FROM pg_extension WHERE extname = 'postgis'")):
+        connection.execute(text("CREATE EXTENSION postgis"))
+    if not connection.scalar(
+        text("SELECT true FROM pg_roles WHERE rolname = :role"), {"role": APP_ROLE}
+    ):
+        connection.execute(text(f"CREATE ROLE {APP_ROLE} NOLOGIN NOSUPERUSER NOBYPASSRLS"))
+    _let_act_as_application(connection, make_url(servers.database_url(settings)).username)
+    connection.commit()
+
+
+def _let_act_as_application(connection: Connection, user: str | None) -> None:
+    """Let the account in the application's address `SET ROLE` to the application's role."""
+    name = user or connection.scalar(text("SELECT session_user"))
+    if name == APP_ROLE:
+        return
+    member = text("SELECT pg_has_role(:user, :role, 'MEMBER')")
+    if not connection.scalar(member, {"user": name, "role": APP_ROLE}):
+        quoted = connection.dialect.identifier_preparer.quote(str(name))
+        connection.execute(text(f"GRANT {APP_ROLE} TO {quoted}"))

@@ -1,0 +1,357 @@
+"""The private PostGIS and Redis of an installation: where they live, how they are laid out and started.
+
+Used when the configuration names no server. Both listen on a unix socket in a folder of mode 0700 and on nothing else, so
+PostgreSQL's `trust` means "this account of this machine". Keeping them alive is the process manager's work (processes.py).
+"""
+
+import hashlib
+import os
+import pwd
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import gettempdir
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import URL
+
+from landready.db import APP_ROLE
+from landready.errors import LandreadyError
+from landready.settings import Settings
+
+OWNER_ROLE = "landready_owner"
+DATABASE = "landready"
+_SUPERUSER = "postgres"
+_PORT = 5432
+# sockaddr_un holds 107 bytes; the longest name below the folder is "supervisor.sock.<pid>".
+_SOCKET_FOLDER_LIMIT = 107 - len("/supervisor.sock.4194304")
+_WAIT_S = 60.0
+# Root's folders let PostgreSQL's account pass through to its own, which are 0700; an ordinary user's let nobody.
+_FOLDER_MODE = 0o711 if os.geteuid() == 0 else 0o700
+
+
+class ServerError(LandreadyError):
+    """A program that a private server needs is not installed, or does not answer."""
+
+
+def private_database(settings: Settings) -> bool:
+    return not settings.database.url
+
+
+def private_redis(settings: Settings) -> bool:
+    return not settings.redis.url
+
+
+def database_url(settings: Settings) -> str:
+    """The address web, worker and sweep use; on the private server as the role without rights of its own."""
+    return settings.database.url or _private_url(settings, APP_ROLE)
+
+
+def owner_url(settings: Settings) -> str:
+    """The address migrations use: the role that owns the tables."""
+    return (
+        settings.database.owner_url or settings.database.url or _private_url(settings, OWNER_ROLE)
+    )
+
+
+def redis_url(settings: Settings) -> str:
+    return settings.redis.url or f"unix://{redis_socket(settings)}"
+
+
+def redis_socket(settings: Settings) -> Path:
+    return socket_folder(settings) / "redis.sock"
+
+
+def socket_folder(settings: Settings) -> Path:
+    """`var/run`, or where that link points when the path is too long or closed to the server's account."""
+    return (settings.var / "run").resolve()
+
+
+def postgres_folder(settings: Settings) -> Path:
+    return (settings.var / "postgres").resolve()
+
+
+def account() -> str | None:
+    """The account PostgreSQL must run as, because it refuses root; None for one's own."""
+    return _SUPERUSER if os.geteuid() == 0 else None
+
+
+def prepare(settings: Settings, say: Callable[[str], None]) -> None:
+    """Lay out folders and, the first time, the database cluster. Safe to repeat; starts nothing.
+
+    `say` is told, once, when data or sockets cannot lie under `var`.
+
+    Raises:
+        ServerError: PostGIS or redis-server is not installed, or the cluster is of a version that is not.
+    """
+    var = settings.var
+    var.mkdir(parents=True, exist_ok=True)
+    var.chmod(_FOLDER_MODE)
+    for name in ("log", "redis"):
+        (var / name).mkdir(mode=0o700, exist_ok=True)
+    _lay_out(settings, say)
+    if private_redis(settings):
+        redis_command(settings)
+    if private_database(settings):
+        _init_cluster(settings)
+        _clear_leftovers(settings)
+
+
+def postgres_command(settings: Settings) -> list[str]:
+    """Start PostgreSQL in the foreground; to be run as `account()`."""
+    data = postgres_folder(settings) / "data"
+    major = (data / "PG_VERSION").read_text().strip()
+    return [
+        str(_postgres_bin(major) / "postgres"),
+        *("-D", str(data), "-k", str(socket_folder(settings) / "pg"), "-p", str(_PORT)),
+        *("-c", "listen_addresses="),
+    ]
+
+
+def redis_command(settings: Settings) -> list[str]:
+    """Start Redis in the foreground: every write is on disk within a second, and nothing is ever evicted."""
+    program = shutil.which("redis-server")
+    if not program:
+        raise ServerError("redis-server is not installed: apt-get install redis-server")
+    return [
+        program,
+        *("--port", "0", "--unixsocket", str(redis_socket(settings)), "--unixsocketperm", "700"),
+        *("--dir", str((settings.var / "redis").resolve()), "--daemonize", "no"),
+        *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
+        *("--maxmemory-policy", "noeviction"),
+    ]
+
+
+def wait(settings: Settings, seconds: float = _WAIT_S) -> None:
+    """Return when the private servers answer.
+
+    Raises:
+        ServerError: one of them does not within `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    checks: dict[str, Callable[[Settings], bool]] = {}
+    if private_database(settings):
+        checks["PostgreSQL"] = _postgres_answers
+    if private_redis(settings):
+        checks["Redis"] = _redis_answers
+    for name, answers in checks.items():
+        while not answers(settings):
+            if time.monotonic() > deadline:
+                raise ServerError(
+                    f"{name} does not answer after {seconds:.0f} s; see {settings.var / 'log'}"
+                )
+            time.sleep(0.05)
+
+
+def provision(settings: Settings) -> None:
+    """Make roles, database and extension on the private server where they are missing."""
+    with _superuser(settings, "postgres") as link:
+        for role in (OWNER_ROLE, APP_ROLE):
+            if not link.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
+                link.execute(
+                    sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER NOBYPASSRLS").format(
+                        sql.Identifier(role)
+                    )
+                )
+        if not link.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+            link.execute(
+                sql.SQL("CREATE DATABASE {} OWNER {}").format(
+                    sql.Identifier(DATABASE), sql.Identifier(OWNER_ROLE)
+                )
+            )
+    with _superuser(settings, DATABASE) as link:
+        link.execute("CREATE EXTENSION IF NOT EXISTS postgis")
+
+
+def postgis_versions() -> list[str]:
+    """Major versions of PostgreSQL that are here with PostGIS, newest first."""
+    return sorted(_installed(), key=int, reverse=True)
+
+
+def _installed() -> dict[str, Path]:
+    """Major version -> folder of the server's programs (Debian's layout)."""
+    return {
+        control.parts[-3]: programs
+        for control in Path("/usr/share/postgresql").glob("*/extension/postgis.control")
+        if (programs := Path("/usr/lib/postgresql") / control.parts[-3] / "bin").is_dir()
+    }
+
+
+def _postgres_bin(major: str | None = None) -> Path:
+    have = postgis_versions()
+    if not have:
+        raise ServerError("PostGIS is not installed: apt-get install postgresql-postgis")
+    wanted = major or have[0]
+    if wanted not in have:
+        raise ServerError(
+            f"var/postgres was made by PostgreSQL {wanted}, which is not installed:"
+            f" apt-get install postgresql-{wanted}-postgis-3"
+        )
+    return _installed()[wanted]
+
+
+def _private_url(settings: Settings, role: str) -> str:
+    query = {"host": str(socket_folder(settings) / "pg"), "port": str(_PORT)}
+    url = URL.create("postgresql+psycopg", username=role, database=DATABASE, query=query)
+    return url.render_as_string(hide_password=False)
+
+
+def _lay_out(settings: Settings, say: Callable[[str], None]) -> None:
+    """Make `var/run` and `var/postgres`, as links to elsewhere where sockets or the account cannot be under `var`."""
+    var = settings.var.resolve()
+    private = private_database(settings)
+    closed = private and account() is not None and not _open_to_account(var)
+    run, data = var / "run", var / "postgres"
+    elsewhere = _elsewhere(var)
+    _become(run, elsewhere / "run" if closed or not _fits_sockets(run) else run, say)
+    if not private:
+        return
+    if not data.exists():
+        _become(data, elsewhere / "postgres" if closed else data, say)
+    for folder in ((run / "pg").resolve(), data.resolve()):
+        _private_folder(folder, account())
+        if not _open_to_account(folder):
+            raise ServerError(f"{folder}: a folder above it is closed to the account {account()}")
+
+
+def _elsewhere(var: Path) -> Path:
+    """A short path of our own, the same at every start."""
+    digest = hashlib.sha256(os.fsencode(var)).hexdigest()[:12]
+    if account():
+        return Path("/var/lib/landready") / digest
+    return Path(gettempdir()) / f"landready-{os.getuid()}-{digest}"
+
+
+def _become(link: Path, target: Path, say: Callable[[str], None]) -> None:
+    """Let `link` be the folder `target`: the folder itself, or a link to it."""
+    if link.is_symlink() and link.resolve() != target:
+        link.unlink()
+    if link == target:
+        link.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+        return
+    _private_folder(target.parent, None)
+    target.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+    if link.resolve() == target:
+        return
+    if link.is_dir():
+        shutil.rmtree(link)  # old sockets: a data folder that exists is never replaced
+    link.symlink_to(target)
+    say(f"{link} → {target}")
+
+
+def _private_folder(folder: Path, owner: str | None) -> None:
+    """Make `folder` for one account alone; someone else's folder of that name is refused."""
+    folder.mkdir(parents=True, exist_ok=True)
+    uid = pwd.getpwnam(owner).pw_uid if owner else os.geteuid()
+    if folder.stat().st_uid not in {uid, os.geteuid()}:
+        raise ServerError(f"{folder} belongs to another account")
+    if owner:
+        os.chown(folder, uid, -1)
+    folder.chmod(0o700 if owner else _FOLDER_MODE)
+
+
+def _fits_sockets(folder: Path) -> bool:
+    """Short enough for a unix socket, and without what a connection string or a list of folders would split at."""
+    return (
+        len(os.fsencode(folder)) <= _SOCKET_FOLDER_LIMIT
+        and re.fullmatch(r"[\w./+@-]+", str(folder)) is not None
+    )
+
+
+def _open_to_account(var: Path) -> bool:
+    """Whether the account may walk down to `var` (a clone under /root or in a folder of mode 0700 is closed)."""
+    return _run_as_account(["test", "-x", str(var)]).returncode == 0
+
+
+def _run_as_account(command: list[str]) -> subprocess.CompletedProcess[str]:
+    user = account()
+    return subprocess.run(  # noqa: S603 - fixed programs, no shell
+        command,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+        user=user,
+        group=pwd.getpwnam(user).pw_gid if user else None,
+        extra_groups=[] if user else None,
+    )
+
+
+def _init_cluster(settings: Settings) -> None:
+    """Make the cluster; a half-made one of an interrupted start is made anew."""
+    folder = postgres_folder(settings)
+    data, half = folder / "data", folder / "data.new"
+    if (data / "PG_VERSION").exists():
+        postgres_command(settings)
+        return
+    shutil.rmtree(half, ignore_errors=True)
+    done = _run_as_account(
+        [
+            str(_postgres_bin() / "initdb"),
+            *("-D", str(half), "-U", _SUPERUSER, "--auth=trust", "-E", "UTF8"),
+            "--locale=C.UTF-8",
+        ]
+    )
+    if done.returncode:
+        raise ServerError(f"initdb: {' '.join(done.stderr.split())}")
+    half.rename(data)
+
+
+def _clear_leftovers(settings: Settings) -> None:
+    """End a PostgreSQL that outlived a killed start, and forget the pid of one that did not.
+
+    PostgreSQL refuses to start when any process has the pid in its lock file, which happens after a restart of a container.
+    The caller holds the lock of the installation, so no other start is under way.
+    """
+    data = postgres_folder(settings) / "data"
+    lock = data / "postmaster.pid"
+    if not lock.exists():
+        return
+    pid = lock.read_text().split("\n", 1)[0].strip()
+    process = Path("/proc") / pid
+    try:
+        ours = (process / "comm").read_text().strip() == "postgres" and (
+            process / "cwd"
+        ).resolve() == data
+    except OSError:
+        ours = False
+    if ours:
+        pg_ctl = _postgres_bin((data / "PG_VERSION").read_text().strip()) / "pg_ctl"
+        _run_as_account([str(pg_ctl), "-D", str(data), "-m", "fast", "-w", "stop"])
+    else:
+        lock.unlink(missing_ok=True)
+
+
+def _superuser(settings: Settings, database: str) -> psycopg.Connection[tuple[object, ...]]:
+    return psycopg.connect(
+        host=str(socket_folder(settings) / "pg"),
+        port=_PORT,
+        user=_SUPERUSER,
+        dbname=database,
+        autocommit=True,
+        connect_timeout=5,
+    )
+
+
+def _postgres_answers(settings: Settings) -> bool:
+    try:
+        _superuser(settings, "postgres").close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _redis_answers(settings: Settings) -> bool:
+    try:
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(1)
+            link.connect(str(redis_socket(settings)))
+            link.sendall(b"PING\r\n")
+            return link.recv(16).startswith(b"+PONG")
+    except OSError:
+        return False

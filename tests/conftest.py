@@ -1,0 +1,157 @@
+"""Real servers for the tests: a PostGIS and a Redis of their own, or the ones the environment names."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from psycopg import sql
+from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy.pool import NullPool
+
+from landready import migrate, servers
+from landready.db import connect
+from landready.settings import ROOT, Settings, load
+
+# Filled by migrations, not by use: a clean state keeps them.
+REFERENCE_TABLES = {"alembic_version", "spatial_ref_sys", "gate_rule"}
+
+
+@pytest.fixture(scope="session")
+def var() -> Iterator[Path]:
+    """A folder for everything written, short enough for sockets and open to PostgreSQL's account."""
+    folder = Path(tempfile.mkdtemp(prefix="landready-test-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def settings(var: Path) -> Iterator[Settings]:
+    """config.toml with migrated servers of this run, a temporary `var` and a secret key."""
+    given = load(env={**os.environ, "LANDREADY_VAR": str(var), "LANDREADY_SECRET_KEY": "t" * 32})
+    processes = _start_private(given)
+    try:
+        with _usable(given) as usable:
+            migrate.upgrade(usable)
+            yield usable
+    finally:
+        for process in processes:
+            process.send_signal(signal.SIGINT)  # PostgreSQL: now, whoever is still connected
+        for process in processes:
+            process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment under which a child process (web, worker, command line) uses the same servers."""
+    return {
+        **os.environ,
+        "LANDREADY_VAR": str(settings.var),
+        "LANDREADY_SECRET_KEY": settings.secret_key,
+        "LANDREADY_DATABASE_URL": settings.database.url,
+        "LANDREADY_OWNER_URL": settings.database.owner_url,
+        "LANDREADY_REDIS_URL": settings.redis.url,
+        "PYTHONPATH": str(ROOT),
+    }
+
+
+@pytest.fixture(scope="session")
+def engine(settings: Settings) -> Iterator[Engine]:
+    """As the application: row-level security holds."""
+    made = connect(servers.database_url(settings))
+    yield made
+    made.dispose()
+
+
+@pytest.fixture(scope="session")
+def owner(settings: Settings) -> Iterator[Engine]:
+    """As the owner of the tables, for what no application role may do."""
+    made = create_engine(servers.owner_url(settings), poolclass=NullPool)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def database(engine: Engine, owner: Engine, doorbell: redis.Redis) -> Engine:
+    """The application's engine on empty tables and an empty Redis."""
+    with owner.begin() as connection:
+        names = connection.scalars(
+            text("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+        )
+        ours = [name for name in names if name not in REFERENCE_TABLES]
+        if ours:
+            connection.execute(text(f"TRUNCATE {', '.join(ours)} RESTART IDENTITY CASCADE"))
+    return engine
+
+
+@pytest.fixture
+def doorbell(settings: Settings) -> Iterator[redis.Redis]:
+    """An empty Redis."""
+    with redis.Redis.from_url(servers.redis_url(settings)) as link:
+        link.flushdb()
+        yield link
+
+
+def _start_private(settings: Settings) -> list[subprocess.Popen[bytes]]:
+    """Start what the environment does not name."""
+    servers.prepare(settings, print)
+    started = []
+    if servers.private_database(settings):
+        # Durability against a power cut is not under test, and fsync is most of the time of a truncate.
+        command = [*servers.postgres_command(settings), "-c", "fsync=off"]
+        started.append(_start(settings, "postgres", command, servers.account()))
+    if servers.private_redis(settings):
+        started.append(_start(settings, "redis", servers.redis_command(settings), None))
+    servers.wait(settings)
+    if servers.private_database(settings):
+        servers.provision(settings)
+    return started
+
+
+def _start(
+    settings: Settings, name: str, command: list[str], user: str | None
+) -> subprocess.Popen[bytes]:
+    log = settings.var / "log" / f"{name}.log"
+    with log.open("ab") as out:
+        return subprocess.Popen(command, cwd="/", stdout=out, stderr=out, user=user, group=user)
+
+
+@contextmanager
+def _usable(given: Settings) -> Iterator[Settings]:
+    """The private servers, or what is ours alone on named ones: a new database and Redis's database 15."""
+    name = f"landready_test_{os.getpid()}"
+    urls = {"url": servers.database_url(given), "owner_url": servers.owner_url(given)}
+    redis_url = servers.redis_url(given)
+    if not servers.private_redis(given):
+        redis_url = _other(redis_url, "15")
+    if not servers.private_database(given):
+        _run_as_owner(given, "CREATE DATABASE {}", name)
+        urls = {key: _other(url, name) for key, url in urls.items()}
+    try:
+        yield given.model_copy(
+            update={
+                "database": given.database.model_copy(update=urls),
+                "redis": given.redis.model_copy(update={"url": redis_url}),
+            }
+        )
+    finally:
+        if not servers.private_database(given):
+            _run_as_owner(given, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+def _other(url: str, database: str) -> str:
+    return make_url(url).set(database=database).render_as_string(hide_password=False)
+
+
+def _run_as_owner(settings: Settings, statement: str, name: str) -> None:
+    address = make_url(servers.owner_url(settings)).set(drivername="postgresql")
+    url = address.render_as_string(hide_password=False)
+    with psycopg.connect(url, autocommit=True) as link:
+        link.execute(sql.SQL(statement).format(sql.Identifier(name)))
