@@ -37,7 +37,9 @@ class Answer(Base):
     utility: Mapped[str] = mapped_column(String(20))
     version: Mapped[int]
     verdict: Mapped[str] = mapped_column(String(20))
-    connection_point: Mapped[WKBElement | None] = mapped_column(Geometry("POINT", srid=4490))
+    connection_point: Mapped[WKBElement | None] = mapped_column(
+        Geometry("POINT", srid=4490, spatial_index=False)
+    )
     spare_capacity: Mapped[float | None]
     works: Mapped[str] = mapped_column(Text, default="")
     ready_by: Mapped[date | None] = mapped_column(Date)

@@ -56,8 +56,8 @@ class NearFacility(Base):
     distance_m: Mapped[float]
     spare_capacity: Mapped[float | None]
     # Shortest line plot → facility in EPSG:4490; a zero-length line where they touch.
-    link: Mapped[WKBElement] = mapped_column(Geometry("LINESTRING", srid=4490))
-    enterprise: Mapped[Organisation] = relationship()
+    link: Mapped[WKBElement] = mapped_column(Geometry("LINESTRING", srid=4490, spatial_index=False))
+    enterprise: Mapped[Organisation] = relationship(foreign_keys=[enterprise_id])
 
 
 class ServedShare(Base):
@@ -71,4 +71,4 @@ class ServedShare(Base):
     office_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     enterprise_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
     share: Mapped[float]
-    enterprise: Mapped[Organisation] = relationship()
+    enterprise: Mapped[Organisation] = relationship(foreign_keys=[enterprise_id])

@@ -89,4 +89,7 @@ class Plot(Base):
     geom: Mapped[WKBElement] = mapped_column(Geometry("MULTIPOLYGON", srid=4490))
     plan: Mapped[SupplyPlan] = relationship(back_populates="plots")
     office: Mapped[Organisation] = relationship()
-    __table_args__ = (UniqueConstraint("plan_id", "code"), CheckConstraint("area_m2 > 0", name="area"))
+    __table_args__ = (
+        UniqueConstraint("plan_id", "code"),
+        CheckConstraint("area_m2 > 0", name="area"),
+    )

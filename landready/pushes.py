@@ -3,17 +3,14 @@
 import uuid
 from datetime import date, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from sqlalchemy import CheckConstraint, Date, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from landready.db import Base, Id
 from landready.organisations import Organisation
+from landready.permits import Permit
 from landready.plans import Plot, SupplyPlan
-
-if TYPE_CHECKING:
-    from landready.permits import Permit
 
 
 class PushState(StrEnum):
@@ -47,7 +44,7 @@ class Push(Base):
     enterprise: Mapped[Organisation] = relationship(foreign_keys=[enterprise_id], lazy="joined")
     office: Mapped[Organisation] = relationship(foreign_keys=[office_id], lazy="joined")
     plan: Mapped[SupplyPlan | None] = relationship()
-    permit: Mapped["Permit | None"] = relationship()
+    permit: Mapped[Permit | None] = relationship()
     plots: Mapped[list["PushPlot"]] = relationship(cascade="all, delete-orphan")
     __table_args__ = (
         CheckConstraint("(kind = 'plan') = (plan_id is not null)", name="plan"),

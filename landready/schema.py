@@ -12,6 +12,7 @@ from landready import (
     plans,
     pushes,
 )
+from landready import tenancy as tenancy  # the walls come with the tables
 from landready.db import Base
 
 __all__ = [

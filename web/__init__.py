@@ -1,0 +1,1 @@
+"""Pages and API: parses, calls one function, renders."""

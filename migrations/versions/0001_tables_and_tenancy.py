@@ -146,39 +146,52 @@ create function app_city() returns text language sql stable as
 -- Which blocking utilities of a plot have no valid positive answer. Independent of the Python gate on purpose:
 -- a bug there must not list an unready plot (plan section 五(八)).
 create function missing_utilities(plot_id_ bigint) returns text[]
-  language sql stable security definer set search_path = public set app.role = 'engine' as $$
+  language plpgsql security definer set search_path = public as $$
+declare asker text := app_role(); missing text[];
+begin
+  perform set_config('app.role', 'engine', true);
   with today as (select (now() at time zone 'Asia/Shanghai')::date as d),
   latest as (
     select distinct on (a.enterprise_id, a.utility) a.*
     from answer a where a.plot_id = plot_id_
     order by a.enterprise_id, a.utility, a.version desc)
-  select coalesce(array_agg(r.utility order by r.utility), '{}')
+  select coalesce(array_agg(r.utility order by r.utility), '{}') into missing
   from gate_rule r, today
   where r.effect = 'block' and not exists (
     select 1 from latest a join plot p on p.id = a.plot_id
     where a.utility = r.utility and a.plot_revision = p.revision
       and (a.valid_until is null or a.valid_until >= today.d)
       and (a.verdict = 'ready'
-           or (a.verdict = 'ready_by' and a.ready_by between today.d and today.d + r.horizon_days)))
-$$;
+           or (a.verdict = 'ready_by' and a.ready_by between today.d and today.d + r.horizon_days)));
+  perform set_config('app.role', asker, true);
+  return missing;
+end $$;
 
-create function listing_gate() returns trigger
-  language plpgsql security definer set search_path = public set app.role = 'engine' as $$
-declare missing text[]; rules int;
+create function has_verdict(listing_ listing) returns boolean
+  language plpgsql security definer set search_path = public as $$
+declare asker text := app_role(); found_ boolean;
+begin
+  perform set_config('app.role', 'engine', true);
+  found_ := exists (
+    select 1 from verdict v join plot p on p.id = v.plot_id join supply_plan s on s.id = p.plan_id
+    where v.id = listing_.verdict_id and v.plot_id = listing_.plot_id and v.ready and v.valid_until > now()
+      and v.plot_revision = p.revision and s.state = 'released'
+      and p.office_id = listing_.office_id and p.city = listing_.city);
+  perform set_config('app.role', asker, true);
+  return found_;
+end $$;
+
+create function listing_gate() returns trigger language plpgsql set search_path = public as $$
+declare missing text[];
 begin
   if tg_op = 'UPDATE' and old.state in ('withdrawn','sold') and new.state <> old.state then
     raise exception 'listing % is % for good', old.id, old.state using errcode = 'LR002';
   end if;
   if new.state <> 'listed' then return new; end if;
-  select count(*) into rules from gate_rule where effect = 'block';
-  if rules = 0 then
+  if not exists (select 1 from gate_rule where effect = 'block') then
     raise exception 'no gate rule is loaded: nothing may be listed' using errcode = 'LR001';
   end if;
-  if not exists (
-    select 1 from verdict v join plot p on p.id = v.plot_id join supply_plan s on s.id = p.plan_id
-    where v.id = new.verdict_id and v.plot_id = new.plot_id and v.ready and v.valid_until > now()
-      and v.plot_revision = p.revision and s.state = 'released'
-      and p.office_id = new.office_id and p.city = new.city) then
+  if not has_verdict(new) then
     raise exception 'plot % has no valid positive verdict', new.plot_id using errcode = 'LR001';
   end if;
   missing := missing_utilities(new.plot_id);
@@ -189,8 +202,8 @@ begin
 end $$;
 create trigger listing_gate before insert or update on listing for each row execute function listing_gate();
 
-create function plot_frozen() returns trigger
-  language plpgsql security definer set search_path = public set app.role = 'engine' as $$
+-- Listings are readable by everyone, so this one needs no other eyes.
+create function plot_frozen() returns trigger language plpgsql set search_path = public as $$
 begin
   if exists (select 1 from listing l where l.plot_id = old.id and l.state in ('listed','suspended')) then
     raise exception 'plot % is listed and cannot change', old.id using errcode = 'LR002';
@@ -1165,6 +1178,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("drop trigger listing_gate on listing")
+    op.execute("drop function listing_gate(), has_verdict(listing)")
     for table in POLICIES:
         op.execute(f"drop policy if exists {table}_read on {table}")
         op.execute(f"drop policy {table}_write on {table}")
@@ -1271,6 +1286,6 @@ def downgrade() -> None:
     op.drop_table("organisation")
     op.drop_table("gate_rule")
     op.execute(
-        "drop function plan_released(), plot_frozen(), listing_gate(), missing_utilities(bigint),"
+        "drop function plan_released(), plot_frozen(), missing_utilities(bigint),"
         " app_city(), app_account(), app_org(), app_role()"
     )
