@@ -11,7 +11,6 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import gettempdir
@@ -30,7 +29,6 @@ _SUPERUSER = "postgres"
 _PORT = 5432
 # sockaddr_un holds 107 bytes; the longest name below the folder is "supervisor.sock.<pid>".
 _SOCKET_FOLDER_LIMIT = 107 - len("/supervisor.sock.4194304")
-_WAIT_S = 60.0
 # Root's folders let PostgreSQL's account pass through to its own, which are 0700; an ordinary user's let nobody.
 _FOLDER_MODE = 0o711 if os.geteuid() == 0 else 0o700
 
@@ -117,7 +115,7 @@ def redis_command(settings: Settings) -> list[str]:
     """Start Redis in the foreground: every write is on disk within a second, and nothing is ever evicted."""
     program = shutil.which("redis-server")
     if not program:
-        raise ServerError("redis-server is not installed: apt-get install redis-server")
+        raise ServerError("缺少 Redis · Redis is missing: apt-get install redis-server")
     return [
         program,
         *("--port", "0", "--unixsocket", str(redis_socket(settings)), "--unixsocketperm", "700"),
@@ -127,25 +125,14 @@ def redis_command(settings: Settings) -> list[str]:
     ]
 
 
-def wait(settings: Settings, seconds: float = _WAIT_S) -> None:
-    """Return when the private servers answer.
-
-    Raises:
-        ServerError: one of them does not within `seconds`.
-    """
-    deadline = time.monotonic() + seconds
+def silent(settings: Settings) -> list[str]:
+    """The private servers that do not answer yet."""
     checks: dict[str, Callable[[Settings], bool]] = {}
     if private_database(settings):
         checks["PostgreSQL"] = _postgres_answers
     if private_redis(settings):
         checks["Redis"] = _redis_answers
-    for name, answers in checks.items():
-        while not answers(settings):
-            if time.monotonic() > deadline:
-                raise ServerError(
-                    f"{name} does not answer after {seconds:.0f} s; see {settings.var / 'log'}"
-                )
-            time.sleep(0.05)
+    return [name for name, answers in checks.items() if not answers(settings)]
 
 
 def provision(settings: Settings) -> None:
@@ -185,7 +172,7 @@ def _installed() -> dict[str, Path]:
 def _postgres_bin(major: str | None = None) -> Path:
     have = postgis_versions()
     if not have:
-        raise ServerError("PostGIS is not installed: apt-get install postgresql-postgis")
+        raise ServerError("缺少 PostGIS · PostGIS is missing: apt-get install postgresql-postgis")
     wanted = major or have[0]
     if wanted not in have:
         raise ServerError(

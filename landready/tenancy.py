@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, NamedFromClause, and_, event, exists, false, or_, select, true
+from sqlalchemy import ColumnElement, FromClause, and_, event, exists, false, or_, select, true
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from landready.answers import Answer, Attachment
@@ -27,12 +27,13 @@ Rule = Callable[[Actor], ColumnElement[bool]]
 SHOWN = ("listed", "suspended", "sold")
 
 
-def _table(model: type[Base]) -> NamedFromClause:
+def _table(model: type[Base]) -> FromClause:
     return model.__table__.alias()
 
 
 def _mine(actor: Actor, role: Role, column: Any) -> ColumnElement[bool]:  # noqa: ANN401 - mapped column
-    return column == actor.organisation_id if actor.role is role else false()
+    mine: ColumnElement[bool] = column == actor.organisation_id
+    return mine if actor.role is role else false()
 
 
 def _supervised(actor: Actor, office: Any) -> ColumnElement[bool]:  # noqa: ANN401
@@ -41,7 +42,10 @@ def _supervised(actor: Actor, office: Any) -> ColumnElement[bool]:  # noqa: ANN4
     if not actor.city:
         return true()
     organisation = _table(Organisation)
-    return office.in_(select(organisation.c.id).where(organisation.c.city == actor.city))
+    supervised: ColumnElement[bool] = office.in_(
+        select(organisation.c.id).where(organisation.c.city == actor.city)
+    )
+    return supervised
 
 
 def _pushed(actor: Actor, model: type[Push | PushPlot], **column: Any) -> ColumnElement[bool]:  # noqa: ANN401

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -109,7 +110,10 @@ def _start_private(settings: Settings) -> list[subprocess.Popen[bytes]]:
         started.append(_start(settings, "postgres", command, servers.account()))
     if servers.private_redis(settings):
         started.append(_start(settings, "redis", servers.redis_command(settings), None))
-    servers.wait(settings)
+    deadline = time.monotonic() + 60
+    while waiting := servers.silent(settings):
+        assert time.monotonic() < deadline, f"{waiting} do not answer; logs in {settings.var}/log"
+        time.sleep(0.05)
     if servers.private_database(settings):
         servers.provision(settings)
     return started
