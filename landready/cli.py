@@ -1,0 +1,60 @@
+"""The command line. Every command parses, calls one function and prints; errors are one line on stderr."""
+
+import sys
+from typing import Any
+
+import click
+
+from landready import settings
+from landready.errors import BadSettings, Conflict, Invalid, LandreadyError, NotFound
+
+_BAD_INPUT = (BadSettings, Conflict, Invalid, NotFound)
+
+
+class _Commands(click.Group):
+    """Turns a domain error into one line on stderr: exit 2 for bad input, 1 for what the input is not to blame for."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+        try:
+            return super().invoke(ctx)
+        except LandreadyError as error:
+            click.echo(" ".join(str(error).split()), err=True)
+            sys.exit(2 if isinstance(error, _BAD_INPUT) else 1)
+
+
+@click.group(cls=_Commands)
+def main() -> None:
+    """土地接入先行 · Land is listed only when water and power can reach it."""
+
+
+@main.command()
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="Listen here; else the first free from 8000."
+)
+def up(port: int | None) -> None:
+    """Start database, queue, web, worker and sweep; stop them all with Ctrl-C."""
+    from landready.up import up as run
+
+    run(settings.load(), port, click.echo)
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database's tables to this version."""
+    from landready import migrate as migrations
+
+    given = settings.load()
+    outstanding = migrations.behind(given)
+    migrations.upgrade(given)
+    click.echo("\n".join(outstanding) or "数据库已是最新 · up to date")
+
+
+@main.command()
+def doctor() -> None:
+    """Say what is missing on this machine and how to get it."""
+    from landready.doctor import examine
+
+    findings = examine(settings.load())
+    for finding in findings:
+        click.echo(finding)
+    sys.exit(0 if all(finding.fine for finding in findings) else 1)
