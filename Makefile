@@ -1,0 +1,76 @@
+# make run    start everything (installs what is missing first); Ctrl-C stops it
+# make test   types, lint, contracts and tests (installs what is missing first)
+# make setup  only install;  make check  only examine, after `make setup`
+#
+# LANDREADY_DATABASE_URL and LANDREADY_REDIS_URL name servers to use instead of installing and starting private ones.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: run test setup check packages
+.DEFAULT_GOAL := run
+
+PYTHON ?= python3
+VENV := .venv/bin
+# Scripts in .venv know their own folder: a clone that was moved is installed anew.
+INSTALLED := .venv/.installed-$(shell pwd | cksum | cut -d' ' -f1)
+VENDOR := web/static/vendor
+CATALOGUES = $(patsubst %.po,%.mo,$(wildcard web/translations/*/LC_MESSAGES/*.po))
+
+# Debian packages that are missing here. With none missing, neither apt nor sudo is called.
+MISSING = $(if $(LANDREADY_DATABASE_URL)$(wildcard /usr/share/postgresql/*/extension/postgis.control),,postgresql-postgis) \
+	$(if $(LANDREADY_REDIS_URL)$(shell command -v redis-server),,redis-server) \
+	$(if $(wildcard $(VENDOR)/.installed)$(shell command -v npm),,npm) \
+	$(if $(wildcard $(VENV)/pip)$(shell $(PYTHON) -c 'import ensurepip, venv; print(1)' 2>/dev/null),,python3-venv)
+MISSING_FOR_TESTS = $(if $(shell command -v chromium),,chromium) \
+	$(if $(shell fc-list :lang=zh-cn 2>/dev/null | head -n 1),,fontconfig fonts-noto-cjk)
+
+run: setup
+	@exec $(VENV)/landready up $(if $(PORT),--port $(PORT))
+
+test: MISSING += $(MISSING_FOR_TESTS)
+test: setup
+	@$(MAKE) --no-print-directory check
+
+check:
+	@$(VENV)/ruff check
+	@$(VENV)/ruff format --check
+	@$(VENV)/mypy
+	@$(VENV)/lint-imports
+	@$(VENV)/pytest
+
+setup: packages $(INSTALLED) $(VENDOR)/.installed $(CATALOGUES)
+
+# RUNLEVEL=1: Debian's own services are not wanted, only their programs.
+packages:
+	@missing="$(strip $(MISSING))"; \
+	if [ -n "$$missing" ]; then \
+		command -v apt-get >/dev/null || { echo "Please install: $$missing" >&2; exit 2; }; \
+		as_root=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+		echo "Installing $$missing"; \
+		$$as_root apt-get update -qq; \
+		$$as_root env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq --no-install-recommends $$missing; \
+	fi
+
+$(INSTALLED): requirements.lock pyproject.toml | packages
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@[ -e $@ ] && $(VENV)/python -c '' || $(PYTHON) -m venv --clear .venv
+	$(VENV)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(VENV)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENDOR)/.installed: package.json package-lock.json .npmrc | packages
+	npm ci --ignore-scripts --silent
+	@rm -rf $(VENDOR)
+	@mkdir -p $(VENDOR)/{bootstrap,bootstrap-icons,htmx,leaflet}
+	@cp node_modules/bootstrap/{dist/css/bootstrap.min.css,dist/js/bootstrap.bundle.min.js,LICENSE} $(VENDOR)/bootstrap
+	@cp -r node_modules/bootstrap-icons/{font/bootstrap-icons.min.css,font/fonts,LICENSE} $(VENDOR)/bootstrap-icons
+	@cp node_modules/htmx.org/{dist/htmx.min.js,LICENSE} $(VENDOR)/htmx
+	@cp -r node_modules/leaflet/{dist/leaflet.css,dist/leaflet.js,dist/images,LICENSE} $(VENDOR)/leaflet
+	@touch $@
+
+%.mo: %.po | $(INSTALLED)
+	@$(VENV)/pybabel --quiet compile -i $< -o $@
