@@ -1,0 +1,103 @@
+"""Deadlines count working days of the announced Chinese calendar (domain facts §8)."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import chinese_calendar
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from landready import clock
+
+DAYS_2025_2026 = [date(2025, 1, 1) + timedelta(days=n) for n in range(730)]
+
+
+@pytest.mark.parametrize(
+    ("start", "days", "last"),
+    [
+        ("2026-02-13", 1, "2026-02-14"),  # a Saturday that is worked
+        ("2026-02-13", 10, "2026-03-05"),
+        ("2026-09-18", 10, "2026-10-09"),
+        ("2025-09-26", 10, "2025-10-16"),
+        ("2026-04-30", 5, "2026-05-11"),
+    ],
+)
+def test_published_vectors_hold(start: str, days: int, last: str) -> None:
+    found = clock.due(date.fromisoformat(start), days)
+    assert found.day == date.fromisoformat(last)
+    assert not found.provisional
+
+
+def test_every_day_of_the_announced_years_agrees_with_an_independent_calendar() -> None:
+    ours = {day: clock.ANNOUNCED.is_working(day) for day in DAYS_2025_2026}
+    assert ours == {day: chinese_calendar.is_workday(day) for day in DAYS_2025_2026}
+    assert sum(clock.ANNOUNCED.is_working(day) for day in DAYS_2025_2026[:365]) == 248
+    assert sum(clock.ANNOUNCED.is_working(day) for day in DAYS_2025_2026[365:]) == 248
+
+
+@given(st.sampled_from(DAYS_2025_2026[:600]), st.integers(1, 60))
+def test_due_day_is_the_nth_working_day_after_the_start(start: date, days: int) -> None:
+    found = clock.due(start, days)
+    after = [d for d in DAYS_2025_2026 if start < d and chinese_calendar.is_workday(d)]
+    assert found.day == after[days - 1]
+    assert clock.working_days(start, found.day) == days
+
+
+@given(st.dates(date(2024, 6, 1), date(2028, 6, 1)), st.integers(1, 90))
+def test_due_is_provisional_exactly_when_an_unannounced_year_was_counted(
+    start: date, days: int
+) -> None:
+    found = clock.due(start, days)
+    span = range(1, (found.day - start).days + 1)
+    touched = {(start + timedelta(days=n)).year for n in span}
+    assert found.provisional == bool(touched - {2025, 2026})
+
+
+def test_unannounced_year_assumes_plain_weekends_and_says_so() -> None:
+    found = clock.due(date(2026, 12, 30), 3)
+    # Friday 2027-01-01 will be off once the notice is out; until then it counts as a Friday.
+    assert (found.day, found.provisional) == (date(2027, 1, 4), True)
+    assert any("2027 年放假安排尚未公布" in note.message for note in found.explained)
+    assert not clock.due(date(2026, 12, 30), 1).provisional
+
+
+def test_a_loaded_announcement_ends_the_provision(tmp_path) -> None:
+    file = tmp_path / "h.csv"
+    file.write_text("date,name,kind\n2027-01-01,元旦,off\n2027-01-03,元旦,work\n", encoding="utf-8")
+    calendar = clock.load(file)
+    found = clock.due(date(2026, 12, 31), 1, calendar)
+    assert (found.day, found.provisional) == (date(2027, 1, 3), False)
+
+
+def test_the_reckoning_names_the_holiday_and_the_worked_weekend() -> None:
+    said = [note.message for note in clock.due(date(2026, 2, 13), 10).explained]
+    assert said == [
+        "从 2026-02-13 的次日起算，第 10 个工作日是 2026-03-05。",
+        "2026-02-14 因春节调休上班，计入。",
+        "2026-02-15 至 2026-02-23 春节放假，不计入。",
+        "2026-02-28 因春节调休上班，计入。",
+        "另有周末 1 天不计入。",
+    ]
+
+
+def test_every_holiday_name_of_the_file_can_be_translated() -> None:
+    names = {*clock.ANNOUNCED.off.values(), *clock.ANNOUNCED.work.values()}
+    assert names == set(clock.NAMES)
+
+
+def test_the_day_changes_at_midnight_in_shanghai() -> None:
+    assert clock.today(datetime(2026, 3, 1, 15, 59, tzinfo=UTC)) == date(2026, 3, 1)
+    assert clock.today(datetime(2026, 3, 1, 16, 0, tzinfo=UTC)) == date(2026, 3, 2)
+    with pytest.raises(ValueError, match="time zone"):
+        clock.today(datetime(2026, 3, 1))  # noqa: DTZ001 - the fault under test
+
+
+@pytest.mark.parametrize("days", [0, -3])
+def test_a_period_without_days_is_refused(days: int) -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        clock.due(date(2026, 1, 5), days)
+
+
+def test_no_working_days_lie_before_the_start() -> None:
+    assert clock.working_days(date(2026, 3, 5), date(2026, 3, 5)) == 0
+    assert clock.working_days(date(2026, 3, 5), date(2026, 3, 1)) == 0
