@@ -1,14 +1,16 @@
 """The command line. Every command parses, calls one function and prints; errors are one line on stderr."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 from landready import settings
 from landready.errors import BadSettings, Conflict, Invalid, LandreadyError, NotFound
+from landready.places import PlaceError
 
-_BAD_INPUT = (BadSettings, Conflict, Invalid, NotFound)
+_BAD_INPUT = (BadSettings, Conflict, Invalid, NotFound, PlaceError)
 
 
 class _Commands(click.Group):
@@ -58,3 +60,19 @@ def doctor() -> None:
     for finding in findings:
         click.echo(finding)
     sys.exit(0 if all(finding.fine for finding in findings) else 1)
+
+
+@main.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
+@click.option("--crs", help="What the coordinates are in, e.g. EPSG:4546, where the file does not say.")
+@click.option("--region", type=click.Choice(["any"]), help="Leave the configured region out of it.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def read(file: Path, crs: str | None, region: str | None, as_json: bool) -> None:
+    """Say what an upload of plots would make of FILE; exit 0 if it would be accepted, 2 if refused."""
+    from landready import intake
+
+    given = settings.load()
+    place = None if region else given.region
+    reading = intake.read_file(file, given.upload, region=place, crs=crs, kind="plots")
+    click.echo(intake.as_json(reading) if as_json else intake.as_text(reading))
+    sys.exit(0 if reading.accepted else 2)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from landready import servers
+from landready import gate, servers
 from landready.db import APP_ROLE
 from landready.errors import LandreadyError
 from landready.settings import ROOT, Settings
@@ -25,7 +25,7 @@ class MigrationError(LandreadyError):
 
 
 def upgrade(settings: Settings, revision: str = "head") -> None:
-    """Make the application's role and the extension where they are missing, then run what is outstanding.
+    """Make the application's role and the extension where they are missing, run what is outstanding, and tell the database the gate's rules.
 
     Raises:
         MigrationError: the server does not answer, or the owner's account lacks a right.
@@ -33,6 +33,9 @@ def upgrade(settings: Settings, revision: str = "head") -> None:
     with _owner(settings) as connection:
         _prepare(connection, settings)
         alembic.command.upgrade(config(connection), revision)
+        if revision == "head":
+            gate.write_rules(connection, settings.gate)
+            connection.commit()
 
 
 def downgrade(settings: Settings, revision: str) -> None:
@@ -50,11 +53,16 @@ def behind(settings: Settings) -> tuple[str, ...]:
         current = MigrationContext.configure(connection).get_current_heads()
         script = ScriptDirectory.from_config(config(connection))
         seen = {step.revision for step in script.iterate_revisions(current, "base")}
-        steps = script.iterate_revisions("heads", "base")
-        return tuple(reversed([step.revision for step in steps if step.revision not in seen]))
+    return tuple(revision for revision in revisions() if revision not in seen)
 
 
-def config(connection: Connection) -> Config:
+def revisions() -> tuple[str, ...]:
+    """Every revision of this version, oldest first."""
+    steps = ScriptDirectory.from_config(config(None)).walk_revisions()
+    return tuple(reversed([step.revision for step in steps]))
+
+
+def config(connection: Connection | None) -> Config:
     """Alembic's configuration for one connection; there is no alembic.ini."""
     made = Config(attributes={"connection": connection})
     made.set_main_option("script_location", str(ROOT / "migrations").replace("%", "%%"))

@@ -19,7 +19,7 @@ from xmlrpc.client import ServerProxy
 
 from supervisor.xmlrpc import SupervisorTransport
 
-from landready import servers
+from landready import places, servers
 from landready.errors import LandreadyError
 from landready.settings import ROOT, Settings
 
@@ -74,7 +74,7 @@ def write_configuration(settings: Settings, address: Address) -> Path:
     if servers.private_database(settings):
         command = servers.postgres_command(settings)
         sections.append(
-            _program("postgres", command, 10, stop="INT", wait=60, user=servers.account())
+            _program("postgres", command, 10, stop="INT", wait=60, user=places.account())
         )
     if servers.private_redis(settings):
         sections.append(_program("redis", servers.redis_command(settings), 10))
@@ -105,6 +105,9 @@ chmod=0700
 
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+
+[supervisorctl]
+serverurl=unix://{_socket(settings)}
 """
 
 
@@ -150,7 +153,7 @@ def _escaped(text: str) -> str:
 
 
 def _socket(settings: Settings) -> Path:
-    return servers.socket_folder(settings) / "supervisor.sock"
+    return places.socket_folder(settings.var) / "supervisor.sock"
 
 
 class Supervisor:

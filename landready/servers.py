@@ -4,33 +4,23 @@ Used when the configuration names no server. Both listen on a unix socket in a f
 PostgreSQL's `trust` means "this account of this machine". Keeping them alive is the process manager's work (processes.py).
 """
 
-import hashlib
-import os
-import pwd
-import re
 import shutil
 import socket
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import gettempdir
 
 import psycopg
 from psycopg import sql
 from sqlalchemy import URL
 
+from landready import places
 from landready.db import APP_ROLE
 from landready.errors import LandreadyError
 from landready.settings import Settings
 
 OWNER_ROLE = "landready_owner"
 DATABASE = "landready"
-_SUPERUSER = "postgres"
 _PORT = 5432
-# sockaddr_un holds 107 bytes; the longest name below the folder is "supervisor.sock.<pid>".
-_SOCKET_FOLDER_LIMIT = 107 - len("/supervisor.sock.4194304")
-# Root's folders let PostgreSQL's account pass through to its own, which are 0700; an ordinary user's let nobody.
-_FOLDER_MODE = 0o711 if os.geteuid() == 0 else 0o700
 
 
 class ServerError(LandreadyError):
@@ -62,21 +52,7 @@ def redis_url(settings: Settings) -> str:
 
 
 def redis_socket(settings: Settings) -> Path:
-    return socket_folder(settings) / "redis.sock"
-
-
-def socket_folder(settings: Settings) -> Path:
-    """`var/run`, or where that link points when the path is too long or closed to the server's account."""
-    return (settings.var / "run").resolve()
-
-
-def postgres_folder(settings: Settings) -> Path:
-    return (settings.var / "postgres").resolve()
-
-
-def account() -> str | None:
-    """The account PostgreSQL must run as, because it refuses root; None for one's own."""
-    return _SUPERUSER if os.geteuid() == 0 else None
+    return places.socket_folder(settings.var) / "redis.sock"
 
 
 def prepare(settings: Settings, say: Callable[[str], None]) -> None:
@@ -87,26 +63,23 @@ def prepare(settings: Settings, say: Callable[[str], None]) -> None:
     Raises:
         ServerError: PostGIS or redis-server is not installed, or the cluster is of a version that is not.
     """
-    var = settings.var
-    var.mkdir(parents=True, exist_ok=True)
-    var.chmod(_FOLDER_MODE)
-    for name in ("log", "redis"):
-        (var / name).mkdir(mode=0o700, exist_ok=True)
-    _lay_out(settings, say)
     if private_redis(settings):
         redis_command(settings)
+    if private_database(settings):
+        _postgres_bin()
+    places.lay_out(settings.var, say, postgres=private_database(settings))
     if private_database(settings):
         _init_cluster(settings)
         _clear_leftovers(settings)
 
 
 def postgres_command(settings: Settings) -> list[str]:
-    """Start PostgreSQL in the foreground; to be run as `account()`."""
-    data = postgres_folder(settings) / "data"
+    """Start PostgreSQL in the foreground; to be run as `places.account()`."""
+    data = places.postgres_folder(settings.var) / "data"
     major = (data / "PG_VERSION").read_text().strip()
     return [
         str(_postgres_bin(major) / "postgres"),
-        *("-D", str(data), "-k", str(socket_folder(settings) / "pg"), "-p", str(_PORT)),
+        *("-D", str(data), "-k", str(places.socket_folder(settings.var) / "pg"), "-p", str(_PORT)),
         *("-c", "listen_addresses="),
     ]
 
@@ -183,104 +156,23 @@ def _postgres_bin(major: str | None = None) -> Path:
 
 
 def _private_url(settings: Settings, role: str) -> str:
-    query = {"host": str(socket_folder(settings) / "pg"), "port": str(_PORT)}
+    query = {"host": str(places.socket_folder(settings.var) / "pg"), "port": str(_PORT)}
     url = URL.create("postgresql+psycopg", username=role, database=DATABASE, query=query)
     return url.render_as_string(hide_password=False)
 
 
-def _lay_out(settings: Settings, say: Callable[[str], None]) -> None:
-    """Make `var/run` and `var/postgres`, as links to elsewhere where sockets or the account cannot be under `var`."""
-    var = settings.var.resolve()
-    private = private_database(settings)
-    closed = private and account() is not None and not _open_to_account(var)
-    run, data = var / "run", var / "postgres"
-    elsewhere = _elsewhere(var)
-    _become(run, elsewhere / "run" if closed or not _fits_sockets(run) else run, say)
-    if not private:
-        return
-    if not data.exists():
-        _become(data, elsewhere / "postgres" if closed else data, say)
-    for folder in ((run / "pg").resolve(), data.resolve()):
-        _private_folder(folder, account())
-        if not _open_to_account(folder):
-            raise ServerError(f"{folder}: a folder above it is closed to the account {account()}")
-
-
-def _elsewhere(var: Path) -> Path:
-    """A short path of our own, the same at every start."""
-    digest = hashlib.sha256(os.fsencode(var)).hexdigest()[:12]
-    if account():
-        return Path("/var/lib/landready") / digest
-    return Path(gettempdir()) / f"landready-{os.getuid()}-{digest}"
-
-
-def _become(link: Path, target: Path, say: Callable[[str], None]) -> None:
-    """Let `link` be the folder `target`: the folder itself, or a link to it."""
-    if link.is_symlink() and link.resolve() != target:
-        link.unlink()
-    if link == target:
-        link.mkdir(mode=_FOLDER_MODE, exist_ok=True)
-        return
-    _private_folder(target.parent, None)
-    target.mkdir(mode=_FOLDER_MODE, exist_ok=True)
-    if link.resolve() == target:
-        return
-    if link.is_dir():
-        shutil.rmtree(link)  # old sockets: a data folder that exists is never replaced
-    link.symlink_to(target)
-    say(f"{link} → {target}")
-
-
-def _private_folder(folder: Path, owner: str | None) -> None:
-    """Make `folder` for one account alone; someone else's folder of that name is refused."""
-    folder.mkdir(parents=True, exist_ok=True)
-    uid = pwd.getpwnam(owner).pw_uid if owner else os.geteuid()
-    if folder.stat().st_uid not in {uid, os.geteuid()}:
-        raise ServerError(f"{folder} belongs to another account")
-    if owner:
-        os.chown(folder, uid, -1)
-    folder.chmod(0o700 if owner else _FOLDER_MODE)
-
-
-def _fits_sockets(folder: Path) -> bool:
-    """Short enough for a unix socket, and without what a connection string or a list of folders would split at."""
-    return (
-        len(os.fsencode(folder)) <= _SOCKET_FOLDER_LIMIT
-        and re.fullmatch(r"[\w./+@-]+", str(folder)) is not None
-    )
-
-
-def _open_to_account(var: Path) -> bool:
-    """Whether the account may walk down to `var` (a clone under /root or in a folder of mode 0700 is closed)."""
-    return _run_as_account(["test", "-x", str(var)]).returncode == 0
-
-
-def _run_as_account(command: list[str]) -> subprocess.CompletedProcess[str]:
-    user = account()
-    return subprocess.run(  # noqa: S603 - fixed programs, no shell
-        command,
-        cwd="/",
-        capture_output=True,
-        text=True,
-        check=False,
-        user=user,
-        group=pwd.getpwnam(user).pw_gid if user else None,
-        extra_groups=[] if user else None,
-    )
-
-
 def _init_cluster(settings: Settings) -> None:
     """Make the cluster; a half-made one of an interrupted start is made anew."""
-    folder = postgres_folder(settings)
+    folder = places.postgres_folder(settings.var)
     data, half = folder / "data", folder / "data.new"
     if (data / "PG_VERSION").exists():
         postgres_command(settings)
         return
     shutil.rmtree(half, ignore_errors=True)
-    done = _run_as_account(
+    done = places.run_as_account(
         [
             str(_postgres_bin() / "initdb"),
-            *("-D", str(half), "-U", _SUPERUSER, "--auth=trust", "-E", "UTF8"),
+            *("-D", str(half), "-U", places.SUPERUSER, "--auth=trust", "-E", "UTF8"),
             "--locale=C.UTF-8",
         ]
     )
@@ -295,7 +187,7 @@ def _clear_leftovers(settings: Settings) -> None:
     PostgreSQL refuses to start when any process has the pid in its lock file, which happens after a restart of a container.
     The caller holds the lock of the installation, so no other start is under way.
     """
-    data = postgres_folder(settings) / "data"
+    data = places.postgres_folder(settings.var) / "data"
     lock = data / "postmaster.pid"
     if not lock.exists():
         return
@@ -309,16 +201,16 @@ def _clear_leftovers(settings: Settings) -> None:
         ours = False
     if ours:
         pg_ctl = _postgres_bin((data / "PG_VERSION").read_text().strip()) / "pg_ctl"
-        _run_as_account([str(pg_ctl), "-D", str(data), "-m", "fast", "-w", "stop"])
+        places.run_as_account([str(pg_ctl), "-D", str(data), "-m", "fast", "-w", "stop"])
     else:
         lock.unlink(missing_ok=True)
 
 
 def _superuser(settings: Settings, database: str) -> psycopg.Connection[tuple[object, ...]]:
     return psycopg.connect(
-        host=str(socket_folder(settings) / "pg"),
+        host=str(places.socket_folder(settings.var) / "pg"),
         port=_PORT,
-        user=_SUPERUSER,
+        user=places.SUPERUSER,
         dbname=database,
         autocommit=True,
         connect_timeout=5,

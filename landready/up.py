@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from landready import migrate, servers
+from landready import migrate, places, servers
 from landready.errors import Conflict
 from landready.processes import Address, Supervisor, write_configuration
 from landready.settings import Settings
@@ -93,7 +93,7 @@ def _until_signal() -> Iterator[None]:
 @contextmanager
 def _only_one(settings: Settings) -> Iterator[None]:
     """Hold the installation's lock; the kernel frees it whatever way this process ends."""
-    settings.var.mkdir(parents=True, exist_ok=True)
+    places.make_var(settings.var)
     with (settings.var / "up.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -17,7 +17,7 @@ from psycopg import sql
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-from landready import migrate, servers
+from landready import migrate, places, servers
 from landready.db import connect
 from landready.settings import ROOT, Settings, load
 
@@ -107,7 +107,7 @@ def _start_private(settings: Settings) -> list[subprocess.Popen[bytes]]:
     if servers.private_database(settings):
         # Durability against a power cut is not under test, and fsync is most of the time of a truncate.
         command = [*servers.postgres_command(settings), "-c", "fsync=off"]
-        started.append(_start(settings, "postgres", command, servers.account()))
+        started.append(_start(settings, "postgres", command, places.account()))
     if servers.private_redis(settings):
         started.append(_start(settings, "redis", servers.redis_command(settings), None))
     deadline = time.monotonic() + 60
