@@ -5,7 +5,6 @@ supervisord starts, restarts and stops; nothing here does. landready.up puts the
 
 import http.client
 import os
-import secrets
 import shlex
 import subprocess
 import sys
@@ -48,18 +47,6 @@ class Address(NamedTuple):
     def reachable(self) -> "Address":
         """Where a browser on this machine finds what listens here."""
         return Address(_ANY_ADDRESS.get(self.host, self.host), self.port)
-
-
-def secret_key(settings: Settings) -> str:
-    """The configured key, or the one made once for this installation and kept in `var/secret` (0600)."""
-    if settings.secret_key:
-        return settings.secret_key
-    path = settings.var / "secret"
-    if not path.exists():
-        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(made, "w") as file:
-            file.write(secrets.token_urlsafe(48))
-    return path.read_text().strip()
 
 
 def write_configuration(settings: Settings, address: Address) -> Path:
@@ -168,7 +155,7 @@ class Supervisor:
         environment = {
             **os.environ,
             "LANDREADY_VAR": str(var),
-            "LANDREADY_SECRET_KEY": secret_key(self._settings),
+            "LANDREADY_SECRET_KEY": servers.secret_key(self._settings),
             "PYTHONUTF8": "1",
             "PYTHONUNBUFFERED": "1",
         }

@@ -4,6 +4,8 @@ Used when the configuration names no server. Both listen on a unix socket in a f
 PostgreSQL's `trust` means "this account of this machine". Keeping them alive is the process manager's work (processes.py).
 """
 
+import os
+import secrets
 import shutil
 import socket
 from collections.abc import Callable
@@ -49,6 +51,19 @@ def owner_url(settings: Settings) -> str:
 
 def redis_url(settings: Settings) -> str:
     return settings.redis.url or f"unix://{redis_socket(settings)}"
+
+
+def secret_key(settings: Settings) -> str:
+    """The configured key, or the one made once for this installation and kept in `var/secret` (0600)."""
+    if settings.secret_key:
+        return settings.secret_key
+    path = settings.var / "secret"
+    if not path.exists():
+        places.make_var(settings.var)
+        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(made, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+    return path.read_text().strip()
 
 
 def redis_socket(settings: Settings) -> Path:

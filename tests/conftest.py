@@ -29,6 +29,7 @@ REFERENCE_TABLES = {"alembic_version", "spatial_ref_sys", "gate_rule"}
 def var() -> Iterator[Path]:
     """A folder for everything written, short enough for sockets and open to PostgreSQL's account."""
     folder = Path(tempfile.mkdtemp(prefix="landready-test-"))
+    folder.chmod(0o711)
     yield folder
     shutil.rmtree(folder)
 

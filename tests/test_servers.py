@@ -75,6 +75,16 @@ def test_named_servers_are_used_and_need_nothing_private(tmp_path: Path) -> None
     assert not (settings.var / "postgres").exists()
 
 
+def test_secret_key_is_made_once_and_read_by_nobody_else(base: Path) -> None:
+    settings = private(base / "var")
+    key = servers.secret_key(settings)
+    assert len(key) >= 48
+    assert servers.secret_key(settings) == key
+    assert (base / "var" / "secret").stat().st_mode & 0o777 == 0o600
+    given = settings.model_copy(update={"secret_key": "given"})
+    assert servers.secret_key(given) == "given"
+
+
 def test_a_second_preparation_keeps_the_cluster(base: Path) -> None:
     settings = private(base / "var")
     prepare(settings)
