@@ -64,7 +64,9 @@ def doctor() -> None:
 
 @main.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
-@click.option("--crs", help="What the coordinates are in, e.g. EPSG:4546, where the file does not say.")
+@click.option(
+    "--crs", help="What the coordinates are in, e.g. EPSG:4546, where the file does not say."
+)
 @click.option("--region", type=click.Choice(["any"]), help="Leave the configured region out of it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def read(file: Path, crs: str | None, region: str | None, as_json: bool) -> None:

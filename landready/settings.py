@@ -54,7 +54,8 @@ class Map(_Section):
 class Region(_Section):
     name: str = "hainan"
     extent: tuple[float, float, float, float] = (107.8, 3.3, 119.2, 20.4)
-    working_crs: str = Field("", pattern=r"^(EPSG:\d{4,5})?$")
+    land: tuple[tuple[float, float, float, float], ...] = ()
+    working_crs: str = Field(default="", pattern=r"^(EPSG:\d{4,5})?$")
 
 
 class Check(_Section):

@@ -1,0 +1,238 @@
+"""Coordinate reference systems: the only module that touches pyproj.
+
+Stored coordinates are EPSG:4490 (CGCS2000, longitude first). WGS 84 is taken as equal to it: the null shift is what EPSG
+publishes and is right to centimetres or decimetres. Xian 1980 and Beijing 1954 are tens to more than a hundred
+metres away and are refused by name: the seven parameters of a survey file state neither unit nor sign rule, so even a
+file that fills them cannot be converted safely.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+from pyproj import CRS, Geod, Transformer
+from pyproj.exceptions import CRSError, ProjError
+from shapely.geometry.base import BaseGeometry
+
+from geo.errors import refuse
+from geo.problems import N_
+
+STORED = "EPSG:4490"
+Box = tuple[float, float, float, float]
+Geometries = npt.NDArray[np.object_]
+
+_GRS80 = Geod(ellps="GRS80")
+_CGCS2000 = re.compile(
+    r"china[ _]?2000|china[ _]geodetic[ _]coordinate[ _]system[ _]2000|cgcs[ _]?2000|国家2000|2000国家",
+    re.I,
+)
+_WGS84 = re.compile(r"world geodetic system 1984|wgs[ _]?(19)?84", re.I)
+_XIAN80 = re.compile(r"xian[ _]?(19)?80|西安", re.I)
+_BEIJING54 = re.compile(r"beijing[ _]?(19)?54|北京", re.I)
+_CHINA_DISPLAY = re.compile(r"gcj[ _-]?02|bd[ _-]?09|火星", re.I)
+# PROJ strings can name grid files: only codes and WKT are read.
+_SAFE = re.compile(
+    r"(EPSG|OGC|ESRI):\w+$|urn:ogc:def:crs:[\w.:-]+$|[A-Za-z]+(CRS|CS|CRS_?\w*)?\s*\[", re.I
+)
+_FIRST_ZONE_3, _LAST_ZONE_3 = 25, 45
+_FIRST_ZONE_6, _LAST_ZONE_6 = 13, 23
+
+
+@lru_cache(maxsize=64)
+def parse(text: str) -> CRS:
+    """Read `EPSG:n` or WKT into a two-dimensional CRS.
+
+    Raises:
+        Refused: unknown code, broken WKT, a datum that cannot be brought to CGCS2000, or an encrypted display system.
+    """
+    if _CHINA_DISPLAY.search(text):
+        raise refuse(
+            "crs_encrypted",
+            N_(
+                "坐标系 {crs} 经过加密偏移（GCJ-02/BD-09），不能用于业务判断。请使用 2000 国家大地坐标系。"
+            ),
+            crs=text[:80],
+        )
+    try:
+        if not _SAFE.match(text.strip()):
+            raise CRSError("neither a code nor WKT")
+        crs = CRS.from_user_input(text.strip())
+        crs = (crs.sub_crs_list[0] if crs.is_compound else crs).to_2d()
+    except (CRSError, ProjError) as error:
+        raise refuse(
+            "crs_unknown",
+            N_("无法识别坐标系“{crs}”。请填写 EPSG 代码，例如 EPSG:4490。"),
+            crs=text[:80],
+        ) from error
+    _check_datum(crs)
+    return crs
+
+
+def _check_datum(crs: CRS) -> None:
+    names = _datum_names(crs)
+    for code, pattern, label in (
+        ("crs_xian80", _XIAN80, "1980 西安坐标系"),
+        ("crs_beijing54", _BEIJING54, "1954 北京坐标系"),
+    ):
+        if pattern.search(names):
+            raise old_datum(code, label)
+    if not (crs.is_geographic or crs.is_projected):
+        raise refuse(
+            "crs_unknown",
+            N_("无法识别坐标系“{crs}”。请填写 EPSG 代码，例如 EPSG:4490。"),
+            crs=crs.name[:80],
+        )
+
+
+def old_datum(code: str, label: str) -> Exception:
+    """Refusal of `label` (Xian 1980 or Beijing 1954) by name."""
+    return refuse(
+        code,
+        N_(
+            "文件使用{datum}。没有经核准的七参数不能转换到 2000 国家大地坐标系，请由测绘单位转换后再上传。"
+        ),
+        datum=label,
+    )
+
+
+def _datum_names(crs: CRS) -> str:
+    geodetic = crs.geodetic_crs
+    datum = crs.datum
+    return f"{geodetic.name if geodetic else ''} | {datum.name if datum else ''}"
+
+
+def is_cgcs2000(crs: CRS) -> bool:
+    """Is the datum CGCS2000, by whatever name the writer of a .prj gave it?"""
+    return bool(_CGCS2000.search(_datum_names(crs)))
+
+
+@lru_cache(maxsize=64)
+def _transformer(text: str, *, backwards: bool) -> Transformer:
+    crs = parse(text)
+    if is_cgcs2000(crs) or _WGS84.search(_datum_names(crs)):
+        other = crs.geodetic_crs or CRS(STORED)
+        ballpark = True  # same datum on both sides: nothing is shifted
+    else:
+        other = CRS("EPSG:4326")
+        ballpark = False
+    pair = (other, crs) if backwards else (crs, other)
+    try:
+        return Transformer.from_crs(*pair, always_xy=True, allow_ballpark=ballpark)
+    except ProjError as error:
+        raise refuse(
+            "crs_no_shift",
+            N_("坐标系“{crs}”没有可靠的方法转换到 2000 国家大地坐标系。请转换后再上传。"),
+            crs=crs.name[:80],
+        ) from error
+
+
+def _moved(geometries: Geometries, transformer: Transformer) -> Geometries:
+    def move(xy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return np.column_stack(transformer.transform(xy[:, 0], xy[:, 1]))
+
+    moved: Geometries = shapely.transform(geometries, move)
+    return moved
+
+
+def to_stored(geometries: Geometries, source_crs: str) -> Geometries:
+    """Bring geometries (x = east or longitude) from `source_crs` to lon/lat in EPSG:4490; heights are dropped.
+
+    A point outside the domain of the projection becomes infinite: callers test `isfinite`.
+
+    Raises:
+        Refused: the CRS is unknown, refused by name, or has no published shift (never a ballpark one).
+    """
+    if source_crs == STORED:
+        return shapely.force_2d(geometries)
+    return _moved(geometries, _transformer(source_crs, backwards=False))
+
+
+def to_working(geometries: Geometries, crs: str) -> Geometries:
+    """Bring lon/lat geometries of EPSG:4490 to the projected `crs`, for distances and areas in its metres.
+
+    Raises:
+        Refused: the CRS cannot be used.
+    """
+    return _moved(geometries, _transformer(crs, backwards=True))
+
+
+def gauss_kruger(width: int, zone: int, *, prefixed: bool) -> str | None:
+    """EPSG code of a CGCS2000 Gauss-Krüger zone of 3 or 6 degrees; None when there is no such zone in China.
+
+    `prefixed`: eastings start with the zone number (37 432 000). Codes: domain facts §2.1.
+    """
+    if width == 3 and _FIRST_ZONE_3 <= zone <= _LAST_ZONE_3:
+        return f"EPSG:{(4513 if prefixed else 4534) + zone - _FIRST_ZONE_3}"
+    if width == 6 and _FIRST_ZONE_6 <= zone <= _LAST_ZONE_6:
+        return f"EPSG:{(4491 if prefixed else 4502) + zone - _FIRST_ZONE_6}"
+    return None
+
+
+def working_crs(lon: float, configured: str = "") -> str:
+    """The CRS in which things at longitude `lon` are measured: `configured`, else the own 3° zone without prefix.
+
+    EPSG:4545 (108°E) west of 109.5°E and EPSG:4546 (111°E) east of it, on to 4547 and 4548 in Sansha's waters.
+
+    Raises:
+        ValueError: no CRS is configured and the longitude is outside China's zones.
+    """
+    if configured:
+        return configured
+    code = gauss_kruger(3, int(np.floor(lon / 3 + 0.5)), prefixed=False)
+    if code is None:
+        raise ValueError(
+            f"longitude {lon:.3f} is outside the CGCS2000 zones: configure region.working_crs"
+        )
+    return code
+
+
+def geodesic_area_m2(geometry: BaseGeometry) -> float:
+    """Area on the GRS80 ellipsoid in m² of a lon/lat polygon or multipolygon; holes count off, 0.0 for lines and points."""
+    if geometry.geom_type not in ("Polygon", "MultiPolygon"):
+        return 0.0
+    return sum(
+        _ring_area(polygon.exterior.coords)
+        - sum(_ring_area(hole.coords) for hole in polygon.interiors)
+        for polygon in shapely.get_parts(geometry)
+        if not polygon.is_empty
+    )
+
+
+def _ring_area(coords: Iterable[tuple[float, ...]]) -> float:
+    lonlat = np.asarray(coords, dtype=np.float64)
+    area, _ = _GRS80.polygon_area_perimeter(lonlat[:, 0], lonlat[:, 1])
+    return abs(float(area))
+
+
+def epsg_name(text: str) -> str:
+    """`EPSG:n` where the CRS is known to EPSG, else its name: what is shown and stored as the source CRS."""
+    crs = parse(text)
+    code = crs.to_epsg()
+    return f"EPSG:{code}" if code else crs.name[:200]
+
+
+def inside(lon: float, lat: float, box: Box) -> bool:
+    """Is the point in the box (west, south, east, north)?"""
+    return box[0] <= lon <= box[2] and box[1] <= lat <= box[3]
+
+
+def candidates(x: float, y: float, boxes: Iterable[Box]) -> list[str]:
+    """CGCS2000 systems in which the point (x east, y north) would lie in one of the boxes: a hint, never applied."""
+    boxes = list(boxes)
+    codes = [STORED]
+    prefix = int(x // 1_000_000)
+    if 10 < prefix < 50:
+        width = 3 if prefix >= _FIRST_ZONE_3 else 6
+        codes.append(gauss_kruger(width, prefix, prefixed=True) or STORED)
+    elif 100_000 <= x < 1_000_000:
+        zones = range(int(min(b[0] for b in boxes) // 3), int(max(b[2] for b in boxes) // 3) + 2)
+        codes += [code for z in zones if (code := gauss_kruger(3, z, prefixed=False))]
+    found = []
+    for code in dict.fromkeys(codes):
+        lon, lat = (x, y) if code == STORED else _transformer(code, backwards=False).transform(x, y)
+        if np.isfinite(lon) and any(inside(lon, lat, box) for box in boxes):
+            found.append(code)
+    return found

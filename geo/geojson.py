@@ -1,0 +1,162 @@
+"""GeoJSON without GDAL: its driver downloads whatever a `crs` member of type link or URL points to."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from geo.errors import Refused, refuse
+from geo.problems import N_, Problem
+from geo.source import Record, Source
+from geo.text import decode
+
+_DEGREES = "OGC:CRS84"  # what RFC 7946 says where no CRS is stated
+_SHAPES = {
+    "Point",
+    "MultiPoint",
+    "LineString",
+    "MultiLineString",
+    "Polygon",
+    "MultiPolygon",
+    "GeometryCollection",
+}
+
+
+def read(path: Path, *, features: int) -> Source:
+    """Read a FeatureCollection, a Feature or a bare geometry.
+
+    `crs` of the result is None where the file states none and its numbers cannot be degrees.
+
+    Raises:
+        Refused: not GeoJSON, cut short, nested too deeply, too many features, or a `crs` that is not a plain name.
+    """
+    root = _load(path)
+    features_in = _features(root)
+    if len(features_in) > features:
+        raise refuse(
+            "too_many_features", N_("图形超过 {limit} 个，请拆分后再上传。"), limit=features
+        )
+    source = Source("geojson", None, [], [])
+    names: dict[str, None] = {}
+    for row, feature in enumerate(features_in, 1):
+        properties = _properties(feature)
+        names.update(dict.fromkeys(properties))
+        shape = _shape(feature, row, source.problems)
+        source.records.append(Record(row, shape, properties))
+    source.fields = list(names)
+    source.crs = _stated_crs(root) or (_DEGREES if _could_be_degrees(source.records) else None)
+    return source
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        root = json.loads(decode(path.read_bytes()))
+    except RecursionError as error:
+        raise refuse(
+            "too_deep", N_("图形嵌套超过 {limit} 层，不是正常的地块数据。"), limit=100
+        ) from error
+    except json.JSONDecodeError as error:
+        raise refuse(
+            "json_broken",
+            N_(
+                "GeoJSON 在第 {line} 行第 {column} 列中断或有语法错误，文件可能没有传完。请重新导出后再上传。"
+            ),
+            where=f"第 {error.lineno} 行",
+            line=error.lineno,
+            column=error.colno,
+        ) from error
+    if not isinstance(root, dict):
+        raise _not_geojson()
+    return root
+
+
+def _not_geojson() -> Refused:
+    return refuse(
+        "json_other", N_("这个 JSON 不是 GeoJSON：没有 FeatureCollection、Feature 或图形。")
+    )
+
+
+def _features(root: dict[str, Any]) -> list[Any]:
+    kind = root.get("type")
+    if kind == "FeatureCollection" and isinstance(root.get("features"), list):
+        return list(root["features"])
+    if kind == "Feature":
+        return [root]
+    if kind in _SHAPES:
+        return [{"type": "Feature", "geometry": root, "properties": {}}]
+    raise _not_geojson()
+
+
+def _properties(feature: Any) -> dict[str, object]:
+    raw = feature.get("properties") if isinstance(feature, dict) else None
+    if not isinstance(raw, dict):
+        return {}
+    return {
+        str(key): json.dumps(value, ensure_ascii=False)
+        if isinstance(value, (dict, list))
+        else value
+        for key, value in raw.items()
+    }
+
+
+def _shape(feature: Any, row: int, problems: list[Problem]) -> BaseGeometry | None:
+    geometry = feature.get("geometry") if isinstance(feature, dict) else None
+    if geometry is None:
+        return None
+    try:
+        if geometry["type"] not in _SHAPES:
+            raise ValueError(geometry["type"])
+        return shapely.force_2d(shapely.geometry.shape(geometry))
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        shapely.errors.ShapelyError,
+        IndexError,
+    ):
+        problems.append(
+            Problem(
+                "geometry_broken",
+                "error",
+                N_("图形的坐标写法有误（点数不足、缺数字或层次不对），无法读取。"),
+                row=row,
+                where=f"第 {row} 个图形",
+            )
+        )
+        return shapely.Point()
+
+
+def _stated_crs(root: dict[str, Any]) -> str | None:
+    crs = root.get("crs")
+    if crs is None:
+        return None
+    name = (
+        crs.get("properties", {}).get("name")
+        if isinstance(crs, dict) and isinstance(crs.get("properties"), dict)
+        else None
+    )
+    if (
+        not isinstance(crs, dict)
+        or str(crs.get("type")).lower() != "name"
+        or not isinstance(name, str)
+    ):
+        raise refuse(
+            "crs_link", N_("GeoJSON 的 crs 成员只能写坐标系名称，不能是链接。请改正后再上传。")
+        )
+    return name
+
+
+def _could_be_degrees(records: list[Record]) -> bool:
+    boxes = shapely.bounds([r.geometry for r in records if r.geometry is not None])
+    return bool(
+        (
+            (boxes[..., 0] >= -180)
+            & (boxes[..., 2] <= 360)
+            & (boxes[..., 1] >= -180)
+            & (boxes[..., 3] <= 180)
+            | ~(boxes[..., 0] > -1e300)
+        ).all()
+    )

@@ -1,0 +1,150 @@
+"""Entry point of the reading child process: `python -m geo.reader`, a JSON request on stdin, the answer in a file.
+
+Nothing imports this module. The child works in a private folder on a copy under a name of ours, with limits on time,
+memory and file size and without network: this process is where hostile files are opened.
+"""
+
+import ctypes
+import json
+import os
+import resource
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TextIO
+
+import shapely
+
+from geo import archive, attributes, features, formats, geojson, layers, survey, tables
+from geo.crs import parse
+from geo.errors import Refused
+from geo.problems import Problem
+from geo.source import Source
+from geo.text import decode
+
+_NO_NETWORK = (
+    "socket.",
+    "subprocess.",
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.fork",
+    "urllib.",
+    "http.",
+)
+
+
+def _confine(limits: dict[str, int]) -> None:
+    """Hold to the limits and give up the network."""
+    memory, size = limits["memory_mb"] << 20, limits["answer_mb"] << 20
+    resource.setrlimit(resource.RLIMIT_CPU, (limits["cpu_s"], limits["cpu_s"] + 1))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Where the kernel allows it an empty network namespace, whose loopback is down; GDAL's own HTTP is cut by this and
+    # by the environment, Python's sockets by the hook.
+    new_user, new_network = 0x10000000, 0x40000000
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(new_network) != 0:
+        libc.unshare(new_user | new_network)
+    sys.addaudithook(_refuse_network)
+
+
+def _refuse_network(event: str, _: tuple[Any, ...]) -> None:
+    if event.startswith(_NO_NETWORK):
+        raise PermissionError(f"{event} is not allowed while reading a file")
+
+
+def _source(path: Path, kind: str, request: dict[str, Any], bounds: archive.Bounds) -> Source:
+    folder, most = path.parent, int(request["limits"]["features"])
+    match kind:
+        case "geojson":
+            return geojson.read(path, features=most)
+        case "survey":
+            boxes = tuple(tuple(box) for box in request["boxes"])
+            return survey.parse(decode(path.read_bytes()), declared_crs=request["crs"], boxes=boxes)
+        case "csv":
+            return tables.read_csv(path, features=most)
+        case "xlsx":
+            archive.check_workbook(path, folder, bounds)
+            return tables.read_xlsx(path, features=most)
+        case "shapefile":
+            shape = archive.unpack_shapefile(path, folder, bounds)
+            source = layers.read(shape, "shapefile", features=most)
+            features.note_ring_roles(source, layers.ring_areas(shape))
+            return source
+        case "kmz" | "kml":
+            plain = archive.unpack_kml(path, folder, bounds) if kind == "kmz" else path
+            formats.check_kml(plain)
+            source = layers.read(plain, "kml", features=most)
+            source.format = kind
+            return source
+        case _:
+            return layers.read(path, kind, features=most)
+
+
+def _read(request: dict[str, Any]) -> tuple[str, Source | None, features.Result]:
+    path, limits = Path(request["path"]), request["limits"]
+    bounds = archive.Bounds(limits["unpacked_mb"] << 20, limits["ratio"], limits["members"])
+    kind, source = "", None
+    try:
+        if request["crs"]:
+            parse(request["crs"])
+        kind = formats.recognise(path, request["suffix"], bounds)
+        source = _source(path, kind, request, bounds)
+        terms = features.Terms(
+            request["kind"],
+            request["crs"],
+            tuple(tuple(box) for box in request["boxes"]),
+            limits["vertices"],
+            limits["vertices_per_feature"],
+        )
+        return kind, source, features.measure(source, terms)
+    except Refused as refusal:
+        # What the reader itself found stands before the reason to stop.
+        found = source.problems if source else []
+        return kind, source, features.Result(problems=[*found, refusal.problem], refused=True)
+
+
+def _problem(problem: Problem) -> dict[str, object]:
+    return {**asdict(problem), "params": dict(problem.params)}
+
+
+def _answer(request: dict[str, Any], file: TextIO) -> None:
+    kind, source, result = _read(request)
+    head = {
+        "accepted": not result.refused,
+        "format": kind,
+        "source_crs": result.source_crs,
+        "fields": source.fields if source else [],
+        "problems": [_problem(p) for p in result.problems],
+    }
+    file.write(json.dumps(head, ensure_ascii=False)[:-1])
+    file.write(',"features":[')
+    for number, measured in enumerate(result.features):
+        facts = {
+            "row": measured.record.row,
+            "properties": measured.record.properties,
+            "area_m2": measured.area_m2,
+            "declared_area_m2": measured.declared_area_m2,
+        }
+        text = json.dumps(facts, ensure_ascii=False, default=attributes.text)[:-1]
+        file.write(
+            f'{"," if number else ""}{text},"geometry":{shapely.to_geojson(measured.geometry)}}}\n'
+        )
+    file.write("]}")
+
+
+def main() -> None:
+    """Read the request, read the file, write the answer; a driver outside the allow-list stops everything."""
+    request = json.load(sys.stdin)
+    _confine(request["limits"])
+    layers.check_drivers()
+    with Path(request["answer"]).open("w", encoding="utf-8") as file:
+        _answer(request, file)
+
+
+if __name__ == "__main__":
+    main()
+    sys.stdout.flush()
+    os._exit(0)  # the answer is written; libraries need not tidy up after a hostile file

@@ -1,0 +1,465 @@
+"""勘测定界界址点坐标交换格式 (TXT): the text that boundary surveys are exchanged in.
+
+The grammar is that of the land approval reporting software, not of a standard; the seventeen quirks treated here were
+seen in files of practice (domain facts §1). X is the northing and comes first.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+
+import shapely
+from shapely import LinearRing
+
+from geo import crs
+from geo.errors import refuse
+from geo.problems import N_, Problem
+from geo.shapes import assemble
+from geo.source import Record, Source
+
+FIELDS = [
+    "界址点数",
+    "地块面积(公顷)",
+    "地块编号",
+    "地块名称",
+    "图形属性",
+    "图幅号",
+    "地块用途",
+    "地类编码",
+]
+_KINDS = {"面", "线", "点"}
+_BLOCK = re.compile(r"^[\[【]\s*(.+?)\s*[\]】]$")
+_NUMBER = re.compile(r"^[+-]?\d+(\.\d*)?$")
+_AREA = re.compile(r"^(\d+(?:\.\d+)?)\s*(公顷|hm2|hm²|ha|亩|平方米|㎡|m2|m²)?$", re.I)
+_HECTARES = {"亩": 1 / 15, "平方米": 1e-4, "㎡": 1e-4, "m2": 1e-4, "m²": 1e-4}
+_CLOSE = 5e-4  # metres; coordinates are written to the millimetre
+
+
+@dataclass(slots=True)
+class _Point:
+    line: int
+    label: str
+    ring: str
+    x: float
+    y: float
+
+    def same(self, other: "_Point") -> bool:
+        return abs(self.x - other.x) < _CLOSE and abs(self.y - other.y) < _CLOSE
+
+
+@dataclass(slots=True)
+class _Plot:
+    line: int
+    values: dict[str, object]
+    kind: str
+    count: int | None
+    points: list[_Point] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Parse:
+    header: dict[str, str] = field(default_factory=dict)
+    plots: list[_Plot] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    refused: bool = False
+
+    def error(self, code: str, text: str, line: int, **params: object) -> None:
+        self.refused = True
+        self._add(code, "error", text, line, params)
+
+    def warn(self, code: str, text: str, line: int, **params: object) -> None:
+        self._add(code, "warning", text, line, params)
+
+    def _add(
+        self, code: str, severity: str, text: str, line: int, params: dict[str, object]
+    ) -> None:
+        self.problems.append(
+            Problem(
+                code,
+                "error" if severity == "error" else "warning",
+                text,
+                {"line": line, **params},
+                row=len(self.plots) or None,
+                where=f"第 {line} 行",
+            )
+        )
+
+
+def parse(text: str, *, declared_crs: str | None = None, boxes: tuple[crs.Box, ...] = ()) -> Source:
+    """Read the whole text into plots. Grammar faults are errors with their line; repairs are warnings with theirs.
+
+    `declared_crs` is what the user said; it settles what the file leaves open. `boxes` (lon/lat) tell longitude from
+    latitude in files that hold degrees.
+
+    Raises:
+        Refused: this is not such a file, or it is in Xian 1980 or Beijing 1954.
+    """
+    run = _Parse()
+    section: str | None = None
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = raw.strip().lstrip("\ufeff")
+        if not line:
+            continue
+        if block := _BLOCK.match(line):
+            section = block[1]
+        elif section == "属性描述":
+            key, _, value = unicodedata.normalize("NFKC", line).partition("=")
+            run.header[key.strip()] = value.strip()
+        elif section == "地块坐标" or (section is None and "," in line.replace("，", ",")):
+            _body_line(run, line, number)
+        elif section is None:
+            raise _not_a_survey()
+    if not run.plots:
+        if not run.problems:
+            raise _not_a_survey()
+        return Source("survey", None, FIELDS, [], run.problems, refused=True)
+    for number, plot in enumerate(run.plots, 1):
+        _check_count(run, plot, number)
+    return _as_source(run, declared_crs, boxes)
+
+
+def _not_a_survey() -> Exception:
+    return refuse(
+        "survey_not",
+        N_(
+            "这个 TXT 不是界址点坐标文件：没有以“@”结尾的地块行。请按“界址点数,面积,编号,名称,面,图幅号,用途,地类编码,@”的格式导出。"
+        ),
+    )
+
+
+def _body_line(run: _Parse, line: str, number: int) -> None:
+    plain = unicodedata.normalize("NFKC", line)
+    is_header = plain.endswith("@")
+    if is_header:
+        text = line.replace("，", ",").replace("＠", "@")
+    else:
+        text = plain
+    if text != line and not any(p.code == "survey_fullwidth" for p in run.problems):
+        run.warn("survey_fullwidth", N_("第 {line} 行起有全角字符，已按半角读取。"), number)
+    if is_header:
+        _plot_header(run, text, number)
+    else:
+        _coordinate(run, text, number)
+
+
+def _plot_header(run: _Parse, line: str, number: int) -> None:
+    tokens = [token.strip() for token in line.split(",")]
+    if len(tokens) < 6:
+        run.error(
+            "survey_header",
+            N_("第 {line} 行：地块行应有 9 项并以“@”结尾，只有 {count} 项。"),
+            number,
+            count=len(tokens),
+        )
+        tokens += [""] * 9
+    tokens.pop(tokens.index("@") if "@" in tokens else -1)
+    at = next((i for i, token in enumerate(tokens[:6]) if token in _KINDS), 4)
+    count_text = tokens[at - 4] if at >= 4 else ""
+    has_count = count_text.isdecimal()
+    after = (tokens[at + 1 :] + ["", "", ""])[:3]
+    values: dict[str, object] = dict(
+        zip(
+            FIELDS,
+            [count_text, None, tokens[at - 2], tokens[at - 1], tokens[at], *after],
+            strict=True,
+        )
+    )
+    plot = _Plot(number, values, tokens[at] or "面", int(count_text) if has_count else None)
+    run.plots.append(plot)
+    values["地块面积(公顷)"] = _hectares(run, tokens[at - 3] if at >= 3 else "", number)
+    if not has_count:
+        run.warn("survey_no_count", N_("第 {line} 行没有写界址点数，按实际点数读取。"), number)
+    elif len(tokens) < 8:
+        run.warn("survey_short_header", N_("第 {line} 行少一个逗号，已按空项补齐。"), number)
+
+
+def _hectares(run: _Parse, text: str, line: int) -> float | None:
+    if not text:
+        return None
+    found = _AREA.match(unicodedata.normalize("NFKC", text))
+    if not found:
+        run.warn(
+            "survey_area",
+            N_("第 {line} 行的地块面积“{text}”不是数字，未采用。"),
+            line,
+            text=text[:40],
+        )
+        return None
+    return float(found[1]) * _HECTARES.get((found[2] or "公顷").lower(), 1.0)
+
+
+def _coordinate(run: _Parse, line: str, number: int) -> None:
+    if not run.plots:
+        if not run.refused:
+            run.error("survey_order", N_("第 {line} 行：界址点前面没有以“@”结尾的地块行。"), number)
+        return
+    tokens = [token.strip() for token in line.rstrip(", ").split(",")]
+    if len(tokens) != 4 or not (_NUMBER.match(tokens[2]) and _NUMBER.match(tokens[3])):
+        run.error(
+            "survey_point",
+            N_("第 {line} 行读不出界址点，应为“点号,圈号,X坐标,Y坐标”：{text}"),
+            number,
+            text=line[:60],
+        )
+        return
+    run.plots[-1].points.append(
+        _Point(number, tokens[0], tokens[1], float(tokens[2]), float(tokens[3]))
+    )
+
+
+def _check_count(run: _Parse, plot: _Plot, row: int) -> None:
+    real = len(plot.points)
+    if plot.count is None or plot.count == real:
+        return
+    short = real < plot.count
+    text = (
+        N_(
+            "第 {line} 行写明 {count} 个界址点，实际只有 {real} 个（到第 {last} 行为止），可能漏了点。"
+        )
+        if short
+        else N_(
+            "第 {line} 行写明 {count} 个界址点，实际有 {real} 个（到第 {last} 行为止），按实际点数读取。"
+        )
+    )
+    last = plot.points[-1].line if plot.points else plot.line
+    run.problems.append(
+        Problem(
+            "survey_count",
+            "error" if short else "warning",
+            text,
+            {"line": plot.line, "count": plot.count, "real": real, "last": last},
+            row=row,
+            where=f"第 {plot.line} 行",
+        )
+    )
+    run.refused = run.refused or short
+
+
+def _as_source(run: _Parse, declared: str | None, boxes: tuple[crs.Box, ...]) -> Source:
+    degrees = all(abs(p.x) <= 180 and abs(p.y) <= 180 for plot in run.plots for p in plot.points)
+    system = _system_in_degrees(run, declared) if degrees else _system(run, declared)
+    swap = degrees and _longitude_first(run, boxes)
+    records = []
+    for row, plot in enumerate(run.plots, 1):
+        rings = _rings(run, plot, row)
+        shape = None
+        if rings and plot.kind == "面":
+            shape = assemble(
+                [LinearRing([(p.x, p.y) if swap else (p.y, p.x) for p in ring]) for ring in rings]
+            )
+        elif plot.points:
+            xy = [(p.y, p.x) for p in plot.points]
+            shape = (
+                shapely.MultiPoint(xy)
+                if plot.kind == "点" or len(xy) < 2
+                else shapely.LineString(xy)
+            )
+        records.append(Record(row, shape, plot.values, f"第 {plot.line} 行"))
+    return Source("survey", system, FIELDS, records, run.problems, refused=run.refused)
+
+
+def _rings(run: _Parse, plot: _Plot, row: int) -> list[list[_Point]]:
+    """Closed rings of one plot: a change of 圈号, or a ring that closes, starts the next."""
+    rings: list[list[_Point]] = []
+    ring: list[_Point] = []
+    for point in plot.points:
+        if ring and point.ring != ring[-1].ring:
+            if not _is_closed(ring) and point.same(ring[0]):
+                _note(
+                    run,
+                    row,
+                    point,
+                    "survey_ring_number",
+                    N_("第 {line} 行闭合点的圈号写错，已按上一圈的闭合点读取。"),
+                )
+                ring.append(point)
+                rings.append(ring)
+                ring = []
+                continue
+            if not (_is_closed(ring) and len(ring) > 1):
+                rings.append(_closed(run, row, ring))
+            ring = []
+        if not ring and rings and point.same(rings[-1][0]) and point.ring != rings[-1][-1].ring:
+            following = [p for p in plot.points if p.line > point.line and p.ring == point.ring]
+            if not following:
+                _note(
+                    run,
+                    row,
+                    point,
+                    "survey_ring_number",
+                    N_("第 {line} 行闭合点的圈号写错，已按上一圈的闭合点读取。"),
+                )
+                continue
+        ring.append(point)
+        if _is_closed(ring):
+            rings.append(ring)
+            ring = []
+    if ring:
+        rings.append(_closed(run, row, ring))
+    return [ring for ring in rings if _enough(run, plot, row, ring)]
+
+
+def _is_closed(ring: list[_Point]) -> bool:
+    return len(ring) > 3 and ring[-1].same(ring[0])
+
+
+def _closed(run: _Parse, row: int, ring: list[_Point]) -> list[_Point]:
+    first, last = ring[0], ring[-1]
+    half = (abs(last.x - first.x) < _CLOSE) != (abs(last.y - first.y) < _CLOSE)
+    if len(ring) > 3 and last.label == first.label and (half or last.x == last.y):
+        _note(
+            run,
+            row,
+            last,
+            "survey_half_closed",
+            N_("第 {line} 行的闭合点与起点只有一个坐标相同，已改为起点坐标。"),
+        )
+        ring = ring[:-1]
+    else:
+        _note(run, row, last, "survey_closed", N_("第 {line} 行之后缺少闭合点，已自动闭合。"))
+    return [*ring, _Point(last.line, first.label, first.ring, first.x, first.y)]
+
+
+def _enough(run: _Parse, plot: _Plot, row: int, ring: list[_Point]) -> bool:
+    if plot.kind != "面" or len({(p.x, p.y) for p in ring}) >= 3:
+        return True
+    run.refused = True
+    _note(
+        run,
+        row,
+        ring[0],
+        "survey_ring_short",
+        N_("第 {line} 行起的一圈不足 3 个不同的界址点，围不成面积。"),
+        severity="error",
+    )
+    return False
+
+
+def _note(
+    run: _Parse, row: int, point: _Point, code: str, text: str, severity: str = "warning"
+) -> None:
+    run.problems.append(
+        Problem(
+            code,
+            "error" if severity == "error" else "warning",
+            text,
+            {"line": point.line},
+            row=row,
+            where=f"第 {point.line} 行",
+        )
+    )
+
+
+def _datum_known(run: _Parse) -> bool:
+    """Does the header name CGCS2000?
+
+    Raises:
+        Refused: it names Xian 1980 or Beijing 1954.
+    """
+    datum = run.header.get("坐标系", "")
+    if "2000" in datum or "CGCS" in datum.upper():
+        return True
+    if "80" in datum or "西安" in datum:
+        raise crs.old_datum("crs_xian80", "1980 西安坐标系")
+    if "54" in datum or "北京" in datum:
+        raise crs.old_datum("crs_beijing54", "1954 北京坐标系")
+    return False
+
+
+def _system_in_degrees(run: _Parse, declared: str | None) -> str | None:
+    return declared or (crs.STORED if _datum_known(run) else None)
+
+
+def _longitude_first(run: _Parse, boxes: tuple[crs.Box, ...]) -> bool:
+    """Files in degrees follow no rule of order: the values must tell (quirk 4)."""
+    points = [p for plot in run.plots for p in plot.points]
+    if boxes:
+        as_written = sum(any(crs.inside(p.y, p.x, box) for box in boxes) for p in points)
+        turned = sum(any(crs.inside(p.x, p.y, box) for box in boxes) for p in points)
+        return turned > as_written
+    return any(abs(p.x) > 90 for p in points)
+
+
+def _system(run: _Parse, declared: str | None) -> str | None:
+    """EPSG code from 坐标系, 几度分带, 带号 and the prefix of the eastings; None: ask.
+
+    Raises:
+        Refused: the datum is refused by name.
+    """
+    known = _datum_known(run)
+    zone = _int(run.header.get("带号", ""))
+    prefixes = {
+        int(p.y // 1_000_000) for plot in run.plots for p in plot.points if p.y >= 10_000_000
+    }
+    _check_axes(run)
+    if declared:
+        return declared
+    _check_zone(run, zone)
+    written = zone if zone is not None else (min(prefixes) if len(prefixes) == 1 else None)
+    if not known or written is None:
+        return None
+    width = _int(run.header.get("几度分带") or run.header.get("分带", "")) or (
+        3 if written >= 25 else 6
+    )
+    code = crs.gauss_kruger(width, written, prefixed=bool(prefixes))
+    if code is None:
+        run.error(
+            "survey_zone",
+            N_("{width} 度分带没有第 {zone} 带。请核对“几度分带”和“带号”。"),
+            1,
+            width=width,
+            zone=written,
+        )
+    return code
+
+
+def _check_zone(run: _Parse, zone: int | None) -> None:
+    """带号 and the first two digits of every easting must agree (quirks 11 and 12)."""
+    first: int | None = zone
+    for row, plot in enumerate(run.plots, 1):
+        for p in plot.points:
+            prefix = int(p.y // 1_000_000) if p.y >= 10_000_000 else None
+            if prefix is None:
+                continue
+            first = prefix if first is None else first
+            if prefix != first:
+                _zone_error(run, row, p, first, prefix)
+                return
+
+
+def _zone_error(run: _Parse, row: int, point: _Point, zone: int, prefix: int) -> None:
+    run.refused = True
+    run.problems.append(
+        Problem(
+            "zone_mismatch",
+            "error",
+            N_("第 {line} 行：横坐标以 {prefix} 开头，与带号 {zone} 不一致。请核对带号。"),
+            {"line": point.line, "prefix": prefix, "zone": zone},
+            row=row,
+            where=f"第 {point.line} 行",
+        )
+    )
+
+
+def _check_axes(run: _Parse) -> None:
+    """X is the northing: under 10 000 000 m everywhere; an easting there means the columns are swapped (quirk 10)."""
+    for row, plot in enumerate(run.plots, 1):
+        for p in plot.points:
+            if p.x >= 10_000_000 or (p.x < 1_000_000 <= p.y < 10_000_000):
+                run.refused = True
+                _note(
+                    run,
+                    row,
+                    p,
+                    "axes_swapped",
+                    N_(
+                        "第 {line} 行：X 坐标应为纵坐标（北），文件里像是横坐标，X、Y 可能写反。请更正后再上传。"
+                    ),
+                    severity="error",
+                )
+                return
+
+
+def _int(text: str) -> int | None:
+    found = re.search(r"\d+", text)
+    return int(found[0]) if found else None

@@ -1,0 +1,183 @@
+"""CSV and XLSX with the boundary as WKT in a column, or points in two columns of coordinates."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import openpyxl
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from geo.errors import Refused, refuse
+from geo.problems import N_, Problem
+from geo.shapes import from_wkt
+from geo.source import Record, Source
+from geo.text import decode
+
+_WKT = re.compile(
+    r"^\s*(?:SRID=(\d{4,6});)?\s*((?:MULTI)?(?:POLYGON|LINESTRING|POINT)|GEOMETRYCOLLECTION)\b",
+    re.I,
+)
+_WKT_NAMES = ("wkt", "geometry", "geom", "the_geom", "boundary", "边界", "图形", "坐标", "坐标串")
+_X = ("lon", "lng", "long", "longitude", "经度", "东经", "x", "东坐标")
+_Y = ("lat", "latitude", "纬度", "北纬", "y", "北坐标")
+_CELL = 32 << 20
+_DAMAGED = (
+    KeyError,
+    ValueError,
+    TypeError,
+    OSError,
+    SyntaxError,
+    IndexError,
+    AttributeError,
+    EOFError,
+)
+
+
+def read_csv(path: Path, *, features: int) -> Source:
+    """Read a table separated by commas, semicolons or tabs, in UTF-8, UTF-16 or GB18030.
+
+    Raises:
+        Refused: not a table, no boundary in it, or too many rows.
+    """
+    text = decode(path.read_bytes())
+    first = text.split("\n", 1)[0]
+    delimiter = max("\t,;，", key=first.count)
+    csv.field_size_limit(_CELL)
+    reader = csv.reader(io.StringIO(text.replace("\x00", ""), newline=""), delimiter=delimiter)
+    try:
+        return _source("csv", reader, features)
+    except csv.Error as error:
+        raise _damaged() from error
+
+
+def read_xlsx(path: Path, *, features: int) -> Source:
+    """Read the first sheet of a workbook; formulas count as the values they last showed.
+
+    Raises:
+        Refused: damaged, no boundary in it, or too many rows.
+    """
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+        sheet = book.worksheets[0]
+        sheet.reset_dimensions()
+        return _source(
+            "xlsx", ([_cell(c) for c in row] for row in sheet.iter_rows(values_only=True)), features
+        )
+    except Refused:
+        raise
+    except _DAMAGED as error:
+        raise _damaged() from error
+
+
+def _damaged() -> Refused:
+    return refuse(
+        "damaged", N_("文件已损坏、没有传完，或不是有效的数据，无法读取。请重新导出后再上传。")
+    )
+
+
+def _cell(value: object) -> object:
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def _source(
+    kind: str, rows: Iterator[list[object]] | Iterable[list[object]], features: int
+) -> Source:
+    table: list[tuple[int, list[object]]] = []
+    for line, cells in enumerate(rows, 1):
+        if any(cell not in (None, "") for cell in cells):
+            table.append((line, list(cells)))
+        if len(table) > features + 1:
+            raise refuse(
+                "too_many_features", N_("图形超过 {limit} 个，请拆分后再上传。"), limit=features
+            )
+    if len(table) < 2:
+        raise refuse("empty_file", N_("文件是空的。"))
+    fields = [str(cell or "").strip() or f"#{i}" for i, cell in enumerate(table[0][1], 1)]
+    body = table[1:]
+    column = _wkt_column(fields, body)
+    pair = None if column is not None else _xy_columns(fields)
+    if column is None and pair is None:
+        raise refuse(
+            "table_no_geometry",
+            N_(
+                "表格里没有边界：需要一列 WKT（如 POLYGON((…))），或经度、纬度两列。请补充后再上传，或改用 Shapefile、GeoJSON、界址点 TXT。"
+            ),
+        )
+    used = {column, *(pair or ())}
+    source = Source(kind, None, [name for i, name in enumerate(fields) if i not in used], [])
+    srids: set[str] = set()
+    for row, (line, cells) in enumerate(body, 1):
+        cells += [None] * (len(fields) - len(cells))
+        properties = {name: cells[i] for i, name in enumerate(fields) if i not in used}
+        where = f"第 {line} 行"
+        if column is not None:
+            shape = _wkt(cells[column], srids, row, where, source.problems)
+        else:
+            shape = _point(cells, pair, row, where, source.problems)
+        source.records.append(Record(row, shape, properties, where))
+    if len(srids) > 1:
+        raise refuse(
+            "several_crs",
+            N_("表格里的 WKT 使用了不同的坐标系（{names}）。请统一后再上传。"),
+            names="、".join(sorted(srids)[:5]),
+        )
+    source.crs = f"EPSG:{srids.pop()}" if srids else None
+    return source
+
+
+def _wkt_column(fields: list[str], body: list[tuple[int, list[object]]]) -> int | None:
+    """The column of WKT: by what it holds; among several the one with areas, then the one with the usual name."""
+    scores: dict[int, tuple[int, int]] = {}
+    for _, cells in body[:50]:
+        for i, cell in enumerate(cells[: len(fields)]):
+            if isinstance(cell, str) and (found := _WKT.match(cell)):
+                areal, count = scores.get(i, (0, 0))
+                scores[i] = (areal + ("POLYGON" in found[2].upper()), count + 1)
+    if not scores:
+        return None
+    return max(scores, key=lambda i: (scores[i], fields[i].lower() in _WKT_NAMES, -i))
+
+
+def _xy_columns(fields: list[str]) -> tuple[int, int] | None:
+    plain = [field.lower().split("(")[0].split("（")[0].strip() for field in fields]
+    x = next((plain.index(name) for name in _X if name in plain), None)
+    y = next((plain.index(name) for name in _Y if name in plain), None)
+    return None if x is None or y is None else (x, y)
+
+
+def _wkt(
+    cell: object, srids: set[str], row: int, where: str, problems: list[Problem]
+) -> BaseGeometry | None:
+    if cell in (None, ""):
+        return None
+    text = str(cell)
+    found = _WKT.match(text)
+    if found and found[1]:
+        srids.add(found[1])
+        text = text.split(";", 1)[1]
+    shape = from_wkt(text) if found else None
+    if shape is None:
+        problems.append(
+            Problem(
+                "wkt_broken", "error", N_("这一行的 WKT 写法有误，无法读取。"), row=row, where=where
+            )
+        )
+        return shapely.Point()
+    return shapely.force_2d(shape)
+
+
+def _point(
+    cells: list[object], pair: tuple[int, int] | None, row: int, where: str, problems: list[Problem]
+) -> BaseGeometry | None:
+    if pair is None:
+        return None
+    try:
+        return shapely.Point(*(float(str(cells[i])) for i in pair))
+    except ValueError:
+        problems.append(
+            Problem("xy_broken", "error", N_("这一行的坐标不是数字。"), row=row, where=where)
+        )
+        return shapely.Point()

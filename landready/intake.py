@@ -1,0 +1,235 @@
+"""Reading an uploaded file in a guarded child process. This process never loads GDAL nor parses a byte of the file."""
+
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from geo import attributes
+from geo.problems import N_, Problem
+from landready.settings import ROOT, Region, Upload
+
+Kind = Literal["plots", "facilities", "service_areas"]
+
+# All vector drivers of GDAL 3.12 but Shapefile, GeoPackage, LIBKML and DXF. The child refuses to work with any other
+# that a later GDAL brings. GeoJSON is read without GDAL, whose driver downloads what a `crs` member points to.
+_SKIPPED = (
+    "ADBC AIVector AVCBin AVCE00 AmigoCloud CSV CSW Carto DGN EDIGEO EEDA ESRIJSON Elasticsearch FlatGeobuf GDALG GML"
+    " GPSBabel GPX GTFS GeoJSON GeoJSONSeq GeoRSS HTTP Idrisi JML JSONFG KML LVBAG MBTiles MEM MVT MapML MiraMonVector NGW"
+    " OAPIF ODS OGCAPI OGR_GMT OGR_PDS OGR_VRT OSM OpenFileGDB PCIDSK PDF PDS4 PGDUMP PLSCENES PMTiles S57 SQLite SXF"
+    " Selafin TopoJSON VDV VFK VICAR WAsP WFS XLSX"
+).split()
+_ENVIRONMENT: Mapping[str, str] = {
+    "LANG": "C.UTF-8",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "OGR_SKIP": ",".join([*_SKIPPED, "MapInfo File"]),
+    "GDAL_SKIP": "VRT,GTI",
+    "GDAL_NUM_THREADS": "1",
+    "GDAL_DISABLE_READDIR_ON_OPEN": "FALSE",
+    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
+    "GDAL_HTTP_PROXY": "127.0.0.1:9",
+    "OGR_SQLITE_ALLOW_EXTERNAL_ACCESS": "NO",
+    "PROJ_NETWORK": "OFF",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One feature: `geometry` GeoJSON lon/lat in EPSG:4490, areas in m² (`area_m2` geodesic on GRS80, None for points
+    and lines), `properties` under the names of the file."""
+
+    row: int
+    geometry: Mapping[str, Any]
+    properties: Mapping[str, object]
+    area_m2: float | None
+    declared_area_m2: float | None
+    source_crs: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a file holds. `accepted`: it can be used; single rows may still be in error and are then not in `features`."""
+
+    accepted: bool
+    features: tuple[Feature, ...] = ()
+    fields: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    format: str = ""
+    source_crs: str | None = None
+
+
+def read_file(
+    path: Path,
+    limits: Upload,
+    *,
+    region: Region | None,
+    crs: str | None,
+    kind: Kind,
+    name: str | None = None,
+) -> Reading:
+    """Read the file at `path`, sent as `name` (default: the name of `path`), in a child process bound by `limits`.
+
+    `region` None: no place is required. `crs` (EPSG:n) is what the user says the coordinates are in. Never raises for
+    what the file holds: a crash, a hang or too much memory is a problem of the answer.
+
+    Raises:
+        OSError: the file cannot be read, or this machine cannot start a process.
+    """
+    suffix = Path(name or path.name).suffix.lower()
+    with tempfile.TemporaryDirectory(prefix="landready-read-") as folder_name:
+        folder = Path(folder_name)
+        # Our own name for it: what the user called the file must not steer a parser.
+        copy = (
+            folder
+            / f"upload{suffix if suffix[1:].isalnum() and suffix.isascii() and len(suffix) < 9 else ''}"
+        )
+        shutil.copyfile(path, copy)
+        answer = folder / "answer.json"
+        request = {
+            "path": str(copy),
+            "suffix": suffix[:20],
+            "answer": str(answer),
+            "limits": {**limits.model_dump(), "answer_mb": max(limits.unpacked_mb * 2, 64)},
+            "boxes": _boxes(region),
+            "crs": crs,
+            "kind": kind,
+        }
+        stopped = _run(request, folder, limits.wall_s)
+        if stopped is not None:
+            return Reading(accepted=False, problems=(stopped,))
+        return _reading(json.loads(answer.read_text(encoding="utf-8")))
+
+
+def _boxes(region: Region | None) -> list[tuple[float, float, float, float]]:
+    if region is None:
+        return []
+    return list(region.land) or [region.extent]
+
+
+def _run(request: Mapping[str, object], folder: Path, wall_s: int) -> Problem | None:
+    """Run the child to its end; a problem if it did not come to a good one."""
+    environment = {
+        **_ENVIRONMENT,
+        "PYTHONPATH": str(ROOT),
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "CPL_TMPDIR": str(folder),
+        "PATH": os.defpath,
+    }
+    # Fixed words and our own interpreter; the request travels on stdin.
+    child = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-P", "-s", "-m", "geo.reader"],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        _, said = child.communicate(json.dumps(request).encode(), timeout=wall_s)
+    except subprocess.TimeoutExpired:
+        return Problem("time_limit", "error", _TOO_LONG, {"seconds": wall_s})
+    finally:
+        _end(child)
+    return _ending(child.returncode, said or b"", request)
+
+
+def _end(child: "subprocess.Popen[bytes]") -> None:
+    """Leave nothing of the child's group behind."""
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+    child.communicate()
+
+
+_TOO_LONG = N_("文件太复杂，{seconds} 秒内没有读完。请简化图形或拆分文件后再上传。")
+_TOO_MUCH_MEMORY = N_("文件太大或太复杂，读取所需内存超过上限。请简化图形或拆分文件后再上传。")
+_CRASHED = N_("文件无法读取：内容已损坏，或结构异常。请重新导出后再上传。")
+
+
+def _ending(code: int, said: bytes, request: Mapping[str, object]) -> Problem | None:
+    if code == 0:
+        return None
+    limits = request["limits"]
+    if code in (-signal.SIGXCPU, -signal.SIGKILL) and isinstance(limits, dict):
+        return Problem("time_limit", "error", _TOO_LONG, {"seconds": limits["cpu_s"]})
+    if b"MemoryError" in said or b"bad_alloc" in said or code == -signal.SIGXFSZ:
+        return Problem("memory_limit", "error", _TOO_MUCH_MEMORY)
+    # The operator's log keeps what may be a fault of ours, the user gets a sentence.
+    last = said.decode(errors="replace").strip().rpartition("\n")[2]
+    logging.getLogger(__name__).warning("geo.reader ended with %s: %s", code, last[-300:])
+    return Problem("unreadable", "error", _CRASHED)
+
+
+def _reading(answer: Mapping[str, Any]) -> Reading:
+    crs = answer["source_crs"]
+    return Reading(
+        accepted=answer["accepted"],
+        features=tuple(Feature(**feature, source_crs=crs or "") for feature in answer["features"]),
+        fields=tuple(answer["fields"]),
+        problems=tuple(_problem(raw) for raw in answer["problems"]),
+        format=answer["format"],
+        source_crs=crs,
+    )
+
+
+def _problem(raw: Mapping[str, Any]) -> Problem:
+    place = raw["place"]
+    return Problem(**{**raw, "place": tuple(place) if place else None})
+
+
+def as_json(reading: Reading) -> str:
+    """The answer of `landready read --json`: accepted, plots as GeoJSON features, problems."""
+    mapping = attributes.guess(reading.fields)
+    plots = [
+        {
+            "type": "Feature",
+            "geometry": feature.geometry,
+            "properties": {
+                "code": attributes.text(feature.properties.get(mapping.get("code", ""))),
+                "name": attributes.text(feature.properties.get(mapping.get("name", ""))),
+                "declared_area_m2": feature.declared_area_m2,
+                "area_m2": feature.area_m2,
+            },
+        }
+        for feature in reading.features
+    ]
+    problems = [
+        {"code": p.code, "severity": p.severity, "where": p.where, "message": p.message}
+        for p in reading.problems
+    ]
+    return json.dumps(
+        {"accepted": reading.accepted, "plots": plots, "problems": problems}, ensure_ascii=False
+    )
+
+
+def as_text(reading: Reading) -> str:
+    """The answer of `landready read` for people: verdict, plots, problems."""
+    mapping = attributes.guess(reading.fields)
+    lines = [
+        f"{'可以接收' if reading.accepted else '不能接收'}：{len(reading.features)} 个地块"
+        f"{f'，源坐标系 {reading.source_crs}' if reading.source_crs else ''}"
+    ]
+    for feature in reading.features:
+        names = (
+            attributes.text(feature.properties.get(mapping.get(k, ""))) for k in ("code", "name")
+        )
+        title = " ".join(filter(None, names)) or "（无编号）"
+        lines.append(f"  {feature.row}. {title}  {feature.area_m2 or 0:.2f} 平方米")
+    marks = {"error": "错误", "warning": "提醒"}
+    lines += [
+        f"{marks[p.severity]}｜{p.where or '整个文件'}｜{p.message}" for p in reading.problems
+    ]
+    return "\n".join(lines)
