@@ -7,6 +7,7 @@ import alembic.command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -80,6 +81,8 @@ def _owner(settings: Settings) -> Iterator[Connection]:
             connection.commit()
             yield connection
             connection.commit()
+    except CommandError as error:  # the tables are of a newer version, or a name is unknown
+        raise MigrationError(str(error)) from error
     except DBAPIError as error:
         raise MigrationError(f"{engine.url!r}: {' '.join(str(error.orig).split())}") from error
 

@@ -82,9 +82,9 @@ def _manager_sections(settings: Settings) -> str:
 [supervisord]
 nodaemon=true
 silent=true
-logfile=%(here)s/log/supervisord.log
-pidfile=%(here)s/supervisord.pid
-childlogdir=%(here)s/log
+logfile=log/supervisord.log
+pidfile=supervisord.pid
+childlogdir=log
 {root}
 [unix_http_server]
 file={_socket(settings)}
@@ -110,11 +110,10 @@ def _program(
 ) -> str:
     """One supervised process. It also ends when supervisord is killed, so no start finds a leftover holding the data."""
     words = " ".join(map(_word, ["/usr/bin/setpriv", "--pdeathsig", stop, "--", *command]))
-    directory = "/" if user else _escaped(str(ROOT))
     return f"""\
 [program:{name}]
 command={words}
-directory={directory}
+directory={"/" if user else "%(ENV_LANDREADY_ROOT)s"}
 priority={priority}
 autostart={"false" if late else "true"}
 autorestart=true
@@ -123,7 +122,7 @@ stopsignal={stop}
 stopwaitsecs={wait}
 killasgroup=true
 redirect_stderr=true
-stdout_logfile=%(here)s/log/{name}.log
+stdout_logfile=log/{name}.log
 stdout_logfile_maxbytes=10MB
 stdout_logfile_backups=3
 {f"user={user}" if user else ""}
@@ -132,11 +131,7 @@ stdout_logfile_backups=3
 
 def _word(text: str) -> str:
     """Quote one word of a command; a blank before `;` or `#` would start a comment, so quotes go between."""
-    return _escaped(shlex.quote(text).replace(" ;", " '';").replace(" #", " ''#"))
-
-
-def _escaped(text: str) -> str:
-    return text.replace("%", "%%")
+    return shlex.quote(text).replace(" ;", " '';").replace(" #", " ''#").replace("%", "%%")
 
 
 def _socket(settings: Settings) -> Path:
@@ -155,18 +150,20 @@ class Supervisor:
         environment = {
             **os.environ,
             "LANDREADY_VAR": str(var),
+            "LANDREADY_ROOT": str(ROOT),
             "LANDREADY_SECRET_KEY": servers.secret_key(self._settings),
             "PYTHONUTF8": "1",
             "PYTHONUNBUFFERED": "1",
         }
-        with (var / "log" / "supervisord.err").open("w") as errors:
+        with (var / "log" / "supervisord.log").open("a") as log:
             # A session of its own: Ctrl-C reaches `up` alone, which then stops things in order.
             self._process = subprocess.Popen(  # noqa: S603 - our own words
                 ["/usr/bin/setpriv", "--pdeathsig", "TERM", "--", *command],
+                cwd=var,
                 env=environment,
                 stdin=subprocess.DEVNULL,
-                stdout=errors,
-                stderr=errors,
+                stdout=log,
+                stderr=log,
                 start_new_session=True,
             )
         return self
@@ -231,13 +228,7 @@ class Supervisor:
             return getattr(proxy.supervisor, method)(*arguments)
 
     def _why(self, name: str) -> str:
-        folder = self._settings.var / "log"
-        lines = [
-            line.strip()
-            for suffix in ("err", "log")
-            if (path := folder / f"{name}.{suffix}").exists()
-            for line in path.read_text(errors="replace").splitlines()
-            if line.strip()
-        ]
-        last = lines[-1] if lines else ""
-        return f"{name} 没有启动 · did not start ({folder / name}.log): {last}"
+        log = (self._settings.var / "log" / name).with_suffix(".log")
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return f"{name} 没有启动 · did not start: {last} ({log})"
