@@ -31,7 +31,7 @@ def _table(model: type[Base]) -> FromClause:
     return model.__table__.alias()
 
 
-def _mine(actor: Actor, role: Role, column: Any) -> ColumnElement[bool]:  # noqa: ANN401 - mapped column
+def mine(actor: Actor, role: Role, column: Any) -> ColumnElement[bool]:  # noqa: ANN401 - mapped column
     mine: ColumnElement[bool] = column == actor.organisation_id
     return mine if actor.role is role else false()
 
@@ -58,7 +58,7 @@ def _pushed(actor: Actor, model: type[Push | PushPlot], **column: Any) -> Column
 
 def plan_rule(actor: Actor) -> ColumnElement[bool]:
     return or_(
-        _mine(actor, Role.OFFICE, SupplyPlan.office_id),
+        mine(actor, Role.OFFICE, SupplyPlan.office_id),
         _supervised(actor, SupplyPlan.office_id),
         _pushed(actor, Push, plan_id=SupplyPlan.id),
     )
@@ -67,7 +67,7 @@ def plan_rule(actor: Actor) -> ColumnElement[bool]:
 def _plot_seen(actor: Actor, plot_id: Any, office_id: Any) -> ColumnElement[bool]:  # noqa: ANN401
     listing, application = _table(Listing), _table(Application)
     return or_(
-        _mine(actor, Role.OFFICE, office_id),
+        mine(actor, Role.OFFICE, office_id),
         _supervised(actor, office_id),
         _pushed(actor, PushPlot, plot_id=plot_id),
         exists().where(listing.c.plot_id == plot_id, listing.c.state.in_(SHOWN)),
@@ -78,20 +78,24 @@ def _plot_seen(actor: Actor, plot_id: Any, office_id: Any) -> ColumnElement[bool
 def _application_seen(actor: Actor, a: Any) -> ColumnElement[bool]:  # noqa: ANN401 - columns of the table or an alias
     item = _table(Item)
     return or_(
-        _mine(actor, Role.OWNER, a.owner_id),
-        _mine(actor, Role.OFFICE, a.office_id),
+        mine(actor, Role.OWNER, a.owner_id),
+        mine(actor, Role.OFFICE, a.office_id),
         _supervised(actor, a.office_id),
         and_(a.submitted_at.is_not(None), _pushed(actor, Push, permit_id=a.permit_id)),
-        exists().where(item.c.application_id == a.id, item.c.assignee_id == actor.organisation_id),
+        exists().where(
+            item.c.application_id == a.id,
+            item.c.assignee_id == actor.organisation_id,
+            item.c.state.is_not(None),
+        ),
     )
 
 
 def _permit_rule(actor: Actor) -> ColumnElement[bool]:
     application = _table(Application)
     return or_(
-        _mine(actor, Role.OFFICE, Permit.office_id),
-        _mine(actor, Role.OWNER, Permit.owner_id),
-        _mine(actor, Role.EXCHANGE, Permit.source_id),
+        mine(actor, Role.OFFICE, Permit.office_id),
+        mine(actor, Role.OWNER, Permit.owner_id),
+        mine(actor, Role.EXCHANGE, Permit.source_id),
         _supervised(actor, Permit.office_id),
         _pushed(actor, Push, permit_id=Permit.id),
         exists().where(
@@ -100,11 +104,11 @@ def _permit_rule(actor: Actor) -> ColumnElement[bool]:
     )
 
 
-def _of_office_or_enterprise(model: Any) -> Rule:  # noqa: ANN401
+def of_office_or_enterprise(model: Any) -> Rule:  # noqa: ANN401
     def rule(actor: Actor) -> ColumnElement[bool]:
         return or_(
-            _mine(actor, Role.OFFICE, model.office_id),
-            _mine(actor, Role.ENTERPRISE, model.enterprise_id),
+            mine(actor, Role.OFFICE, model.office_id),
+            mine(actor, Role.ENTERPRISE, model.enterprise_id),
             _supervised(actor, model.office_id),
         )
 
@@ -113,19 +117,19 @@ def _of_office_or_enterprise(model: Any) -> Rule:  # noqa: ANN401
 
 def _check_rule(actor: Actor) -> ColumnElement[bool]:
     return or_(
-        _mine(actor, Role.OFFICE, Check.office_id),
+        mine(actor, Role.OFFICE, Check.office_id),
         _supervised(actor, Check.office_id),
         _pushed(actor, PushPlot, plot_id=Check.plot_id),
     )
 
 
 def _push_rule(actor: Actor) -> ColumnElement[bool]:
-    return or_(_of_office_or_enterprise(Push)(actor), _mine(actor, Role.OWNER, Push.owner_id))
+    return or_(of_office_or_enterprise(Push)(actor), mine(actor, Role.OWNER, Push.owner_id))
 
 
 def _answer_rule(actor: Actor) -> ColumnElement[bool]:
     return or_(
-        _mine(actor, Role.ENTERPRISE, Answer.enterprise_id),
+        mine(actor, Role.ENTERPRISE, Answer.enterprise_id),
         _plot_seen(actor, Answer.plot_id, Answer.office_id),
     )
 
@@ -133,11 +137,11 @@ def _answer_rule(actor: Actor) -> ColumnElement[bool]:
 def _attachment_rule(actor: Actor) -> ColumnElement[bool]:
     answer = _table(Answer)
     return or_(
-        _mine(actor, Role.ENTERPRISE, Attachment.enterprise_id),
+        mine(actor, Role.ENTERPRISE, Attachment.enterprise_id),
         exists().where(
             answer.c.id == Attachment.answer_id,
             or_(
-                _mine(actor, Role.OFFICE, answer.c.office_id),
+                mine(actor, Role.OFFICE, answer.c.office_id),
                 _supervised(actor, answer.c.office_id),
             ),
         ),
@@ -147,7 +151,7 @@ def _attachment_rule(actor: Actor) -> ColumnElement[bool]:
 def _verdict_rule(actor: Actor) -> ColumnElement[bool]:
     listing = _table(Listing)
     return or_(
-        _mine(actor, Role.OFFICE, Verdict.office_id),
+        mine(actor, Role.OFFICE, Verdict.office_id),
         _supervised(actor, Verdict.office_id),
         exists().where(listing.c.verdict_id == Verdict.id),
     )
@@ -163,10 +167,10 @@ def _field_rule(actor: Actor) -> ColumnElement[bool]:
 
 def _item_seen(actor: Actor, i: Any) -> ColumnElement[bool]:  # noqa: ANN401
     return or_(
-        _mine(actor, Role.OWNER, i.owner_id),
-        _mine(actor, Role.OFFICE, i.office_id),
+        mine(actor, Role.OWNER, i.owner_id),
+        mine(actor, Role.OFFICE, i.office_id),
         _supervised(actor, i.office_id),
-        i.assignee_id == actor.organisation_id,
+        and_(i.assignee_id == actor.organisation_id, i.state.is_not(None)),
     )
 
 
@@ -190,15 +194,15 @@ RULES: dict[type[Base], Rule] = {
     SupplyPlan: plan_rule,
     Plot: lambda actor: _plot_seen(actor, Plot.id, Plot.office_id),
     Layer: lambda actor: or_(
-        Layer.kind == "service_areas", _mine(actor, Role.ENTERPRISE, Layer.enterprise_id)
+        Layer.kind == "service_areas", mine(actor, Role.ENTERPRISE, Layer.enterprise_id)
     ),
-    Facility: lambda actor: _mine(actor, Role.ENTERPRISE, Facility.enterprise_id),
+    Facility: lambda actor: mine(actor, Role.ENTERPRISE, Facility.enterprise_id),
     ServiceArea: lambda _actor: true(),
     Check: _check_rule,
-    NearFacility: _of_office_or_enterprise(NearFacility),
-    ServedShare: _of_office_or_enterprise(ServedShare),
+    NearFacility: of_office_or_enterprise(NearFacility),
+    ServedShare: of_office_or_enterprise(ServedShare),
     Push: _push_rule,
-    PushPlot: _of_office_or_enterprise(PushPlot),
+    PushPlot: of_office_or_enterprise(PushPlot),
     Answer: _answer_rule,
     Attachment: _attachment_rule,
     Verdict: _verdict_rule,
