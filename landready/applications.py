@@ -81,6 +81,7 @@ class Item(Base):
     first_design_due: Mapped[date | None] = mapped_column(Date)
     due_provisional: Mapped[bool] = mapped_column(default=False)
     first_design_at: Mapped[datetime | None]
+    first_design_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
     assignee: Mapped[Organisation] = relationship(foreign_keys=[assignee_id], lazy="joined")
     application: Mapped[Application] = relationship(back_populates="items")
     moves: Mapped[list["ItemMove"]] = relationship(order_by="ItemMove.id")

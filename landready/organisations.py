@@ -6,7 +6,16 @@ from datetime import datetime
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, String, select
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    SmallInteger,
+    String,
+    UniqueConstraint,
+    select,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
@@ -28,15 +37,19 @@ class Organisation(Base):
     name_en: Mapped[str] = mapped_column(String(200), default="")
     # adcode of the city or county; empty: the whole province
     city: Mapped[str] = mapped_column(String(6), default="")
-    # 统一社会信用代码 GB 32100; owners are matched by it when a permit arrives
-    credit_code: Mapped[str | None] = mapped_column(String(18), unique=True)
+    # 统一社会信用代码 GB 32100; owners are matched by it when a permit arrives. A water company that builds is an owner
+    # beside being an enterprise, so a code is unique within a kind.
+    credit_code: Mapped[str | None] = mapped_column(String(18))
     utilities: Mapped[list[str]] = mapped_column(ARRAY(String(20)), default=list)
+    # Numbers of the permit items of annex 2 that a department or office handles in its city
+    annex_items: Mapped[list[int]] = mapped_column(ARRAY(SmallInteger), default=list)
     phone: Mapped[str] = mapped_column(String(40), default="")
     __table_args__ = (
         CheckConstraint(
             "kind in ('office','enterprise','owner','department','supervisor','admin','exchange')",
             name="kind",
         ),
+        UniqueConstraint("kind", "credit_code"),
     )
 
     @property

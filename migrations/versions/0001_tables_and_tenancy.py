@@ -34,7 +34,8 @@ PUBLIC_PLOT = """exists (select 1 from listing x where x.plot_id = plot.id
 PLOT_OF_APPLICATION = "exists (select 1 from application x where x.plot_id = plot.id)"
 PUSHED_PERMIT = """((select app_role()) = 'enterprise' and exists
     (select 1 from push x where x.permit_id = {permit} and x.enterprise_id = (select app_org())))"""
-ASSIGNEE = "assignee_id = (select app_org())"
+# Nobody but owner and office sees an item before the application was submitted and it has a state.
+ASSIGNEE = "(assignee_id = (select app_org()) and state is not null)"
 
 
 def seen(table: str, column: str) -> str:
@@ -84,7 +85,8 @@ POLICIES: dict[str, tuple[str, str]] = {
         OWNER,
         f"{OFFICE} or {SUPERVISOR}"
         f" or (submitted_at is not null and {PUSHED_PERMIT.format(permit='application.permit_id')})"
-        " or exists (select 1 from item x where x.application_id = application.id and x.assignee_id = (select app_org()))",
+        " or exists (select 1 from item x where x.application_id = application.id"
+        " and x.assignee_id = (select app_org()) and x.state is not null)",
     ),
     "application_field": (
         "exists (select 1 from application x where x.id = application_id and x.owner_id = (select app_org()))",
@@ -122,7 +124,7 @@ GRANTS = {
     "gate_rule": "select",
     "verdict": "select, insert",
     "listing": "select, insert, update (state, state_reason, verdict_id, changed_at)",
-    "permit": "select, insert, update (plot_id)",
+    "permit": "select, insert, update (plot_id, payload)",
     "application": "select, insert, update (state, submitted_at, submitted_by)",
     "application_field": "select, insert, update (corrected, corrected_at, corrected_by)",
     "item": "select, insert, update, delete",
@@ -264,13 +266,14 @@ def upgrade() -> None:
         sa.Column("city", sa.String(length=6), nullable=False),
         sa.Column("credit_code", sa.String(length=18), nullable=True),
         sa.Column("utilities", postgresql.ARRAY(sa.String(length=20)), nullable=False),
+        sa.Column("annex_items", postgresql.ARRAY(sa.SmallInteger()), nullable=False),
         sa.Column("phone", sa.String(length=40), nullable=False),
         sa.CheckConstraint(
             "kind in ('office','enterprise','owner','department','supervisor','admin','exchange')",
             name=op.f("ck_organisation_kind"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_organisation")),
-        sa.UniqueConstraint("credit_code", name=op.f("uq_organisation_credit_code")),
+        sa.UniqueConstraint("kind", "credit_code", name=op.f("uq_organisation_kind_credit_code")),
     )
     op.create_table(
         "account",
@@ -976,6 +979,7 @@ def upgrade() -> None:
         sa.Column("first_design_due", sa.Date(), nullable=True),
         sa.Column("due_provisional", sa.Boolean(), nullable=False),
         sa.Column("first_design_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("first_design_by", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("annex_no between 1 and 11", name=op.f("ck_item_annex_no")),
         sa.CheckConstraint("state between 1 and 15", name=op.f("ck_item_state")),
         sa.ForeignKeyConstraint(
@@ -983,6 +987,9 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(
             ["assignee_id"], ["organisation.id"], name=op.f("fk_item_assignee_id_organisation")
+        ),
+        sa.ForeignKeyConstraint(
+            ["first_design_by"], ["account.id"], name=op.f("fk_item_first_design_by_account")
         ),
         sa.ForeignKeyConstraint(
             ["office_id"], ["organisation.id"], name=op.f("fk_item_office_id_organisation")
@@ -1130,6 +1137,20 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state = 'owed'"),
     )
+    op.create_index(
+        "ix_delivery_turn",
+        "delivery",
+        ["endpoint_id", "next_attempt_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'owed'"),
+    )
+    op.create_index(
+        "ix_delivery_leased",
+        "delivery",
+        ["endpoint_id"],
+        unique=False,
+        postgresql_where=sa.text("lease_until is not null"),
+    )
     op.create_index(op.f("ix_delivery_enterprise_id"), "delivery", ["enterprise_id"], unique=False)
     op.create_index(op.f("ix_delivery_office_id"), "delivery", ["office_id"], unique=False)
     op.create_index(op.f("ix_delivery_push_id"), "delivery", ["push_id"], unique=False)
@@ -1190,6 +1211,14 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_delivery_push_id"), table_name="delivery")
     op.drop_index(op.f("ix_delivery_office_id"), table_name="delivery")
     op.drop_index(op.f("ix_delivery_enterprise_id"), table_name="delivery")
+    op.drop_index(
+        "ix_delivery_leased",
+        table_name="delivery",
+        postgresql_where=sa.text("lease_until is not null"),
+    )
+    op.drop_index(
+        "ix_delivery_turn", table_name="delivery", postgresql_where=sa.text("state = 'owed'")
+    )
     op.drop_index(
         "ix_delivery_due", table_name="delivery", postgresql_where=sa.text("state = 'owed'")
     )
