@@ -4,11 +4,33 @@ from datetime import datetime
 from typing import Any
 
 from geoalchemy2 import Geometry, WKBElement
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from shapely.geometry import shape
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    String,
+    UniqueConstraint,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
+from geo import attributes
+from geo.problems import N_, Problem
+from landready import uploads
 from landready.db import Base, Id
+from landready.errors import Conflict, Invalid, NotAllowed
 from landready.organisations import Organisation
+from landready.plans import Upload
+from landready.shapes import multi, stored
+from landready.utilities import Utility
+
+# One name for the lock under which versions of an enterprise's layers are counted.
+_LOCK = 7
 
 
 class Layer(Base):
@@ -71,3 +93,94 @@ class ServiceArea(Base):
     name: Mapped[str] = mapped_column(String(200), default="")
     geom: Mapped[WKBElement] = mapped_column(Geometry("MULTIPOLYGON", srid=4490))
     layer: Mapped[Layer] = relationship()
+
+
+def publish(session: Session, upload: Upload, *, utility: Utility, now: datetime) -> Layer:
+    """Make an upload the current version of the enterprise's layer of that kind, utility and title; older ones stay.
+
+    The upload's mapping names the column of the name and, for facilities, of the spare capacity (`spare_capacity`).
+
+    Raises:
+        Invalid: the file has an error, or holds nothing; the whole version is refused.
+        NotAllowed: the enterprise is not registered for the utility.
+        Conflict: this upload is a version already.
+    """
+    enterprise = session.get_one(Organisation, upload.organisation_id)
+    if utility not in enterprise.utilities:
+        raise NotAllowed(N_("您的单位没有登记这项公用服务。"))
+    rows, found = _rows(upload)
+    if found:
+        raise Invalid(tuple(found), N_("文件有错误，整个版本没有发布。"))
+    # Two uploads at once would both count themselves the next version.
+    session.execute(select(func.pg_advisory_xact_lock(_LOCK, enterprise.id)))
+    if session.scalar(select(Layer.id).where(Layer.upload_id == upload.id)):
+        raise Conflict(N_("这个文件已经发布为一个版本。"))
+    same = (
+        Layer.enterprise_id == enterprise.id,
+        Layer.kind == upload.kind,
+        Layer.utility == utility.value,
+        Layer.title == upload.title,
+    )
+    last = session.scalar(select(func.max(Layer.version)).where(*same)) or 0
+    session.execute(update(Layer).where(*same, Layer.current).values(current=False))
+    layer = Layer(
+        enterprise_id=enterprise.id,
+        upload_id=upload.id,
+        kind=upload.kind,
+        utility=utility.value,
+        title=upload.title,
+        version=last + 1,
+        current=True,
+        feature_count=len(rows),
+        created_at=now,
+        created_by=upload.created_by,
+    )
+    session.add(layer)
+    session.flush()
+    model = Facility if upload.kind == "facilities" else ServiceArea
+    keys = {"layer_id": layer.id, "enterprise_id": enterprise.id}
+    session.execute(insert(model), [{**row, **keys} for row in rows])
+    return layer
+
+
+def layers_of(session: Session, enterprise_id: int) -> list[Layer]:
+    """Return all versions of an enterprise's layers that the asker may see, newest first within each title."""
+    order = (Layer.utility, Layer.kind, Layer.title, Layer.version.desc())
+    return list(
+        session.scalars(select(Layer).where(Layer.enterprise_id == enterprise_id).order_by(*order))
+    )
+
+
+def _rows(upload: Upload) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """The facilities or areas of an upload as rows to insert, and what forbids publishing them."""
+    found = [p for p in uploads.problems_of(upload) if p.severity == "error"]
+    if not upload.features and not found:
+        found = [Problem("layer_empty", "error", N_("文件里没有可用的图形。"))]
+    areas = upload.kind == "service_areas"
+    shapes = [shape(feature["geometry"]) for feature in upload.features]
+    if areas:
+        shapes = [multi(s) for s in shapes]
+    rows = []
+    for feature, geom in zip(upload.features, stored(shapes), strict=True):
+        cell = attributes.apply(upload.mapping, feature["properties"])
+        name = attributes.text(cell["name"].raw)[:200] if "name" in cell else ""
+        row: dict[str, Any] = {"row": feature["row"], "name": name, "geom": geom}
+        if not areas:
+            row["attributes"] = feature["properties"]
+            row["spare_capacity"] = _capacity(feature, cell.get("spare_capacity"), found)
+        rows.append(row)
+    return rows, found
+
+
+def _capacity(
+    feature: dict[str, Any], cell: attributes.Value | None, found: list[Problem]
+) -> float | None:
+    """The stated number; nothing written is not stated, and what is no number is an error, never a zero."""
+    if cell is None or not cell.raw.strip():
+        return None
+    if cell.number is None or cell.number < 0:
+        text = N_("可供容量“{value}”不是一个非负数。")
+        params = {"value": cell.raw[:40]}
+        found.append(Problem("capacity_unreadable", "error", text, params, feature["row"]))
+        return None
+    return cell.number

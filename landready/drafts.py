@@ -1,0 +1,144 @@
+"""Drafts of supply plans: the plots of an upload under the columns the planner named, and what forbids their release."""
+
+from datetime import datetime
+
+import numpy as np
+import shapely
+from sqlalchemy import delete, insert, select
+from sqlalchemy.orm import Session
+
+from geo.problems import N_, Problem
+from landready import problems, uploads
+from landready.errors import Conflict
+from landready.listings import Listing
+from landready.organisations import Organisation
+from landready.plans import Plot, SupplyPlan, Upload
+from landready.plot_rows import OVERLAP_M2, DraftPlot, draft_plots, overlap_m2
+from landready.shapes import loaded, multi, stored
+
+
+def draft_plan(
+    session: Session, upload: Upload, *, office: Organisation, now: datetime
+) -> SupplyPlan:
+    """Make the draft of an upload, or make it anew after a mapping; valid plots are there at once, whatever else is wrong.
+
+    Raises:
+        Conflict: the plan was released.
+    """
+    plan = session.scalar(
+        select(SupplyPlan)
+        .where(SupplyPlan.upload_id == upload.id)
+        .with_for_update(of=SupplyPlan)
+        .execution_options(populate_existing=True)
+    )
+    if plan is None:
+        plan = SupplyPlan(
+            office_id=office.id,
+            upload_id=upload.id,
+            city=office.city,
+            title=upload.title,
+            state="draft",
+            created_at=now,
+            created_by=upload.created_by,
+        )
+        session.add(plan)
+        session.flush()
+    _draw(session, plan, upload)
+    return plan
+
+
+def redraft(session: Session, plan: SupplyPlan, upload: Upload) -> None:
+    """Put a new file in the place of a draft's old one; the old upload is kept.
+
+    Raises:
+        Conflict: the plan was released.
+    """
+    session.refresh(plan, with_for_update={"of": SupplyPlan})
+    _draw(session, plan, upload)
+    plan.upload_id = upload.id
+    plan.title = upload.title
+    session.flush()
+    session.expire(plan, ["upload"])
+
+
+def _draw(session: Session, plan: SupplyPlan, upload: Upload) -> None:
+    if plan.state != "draft":
+        raise Conflict(N_("供地计划已经发布，不能再修改。"))
+    plots, found = draft_plots(upload.features, upload.mapping)
+    found += _overlaps_with_listed(session, plan, plots)
+    upload.problems = uploads.storable(problems.replaced(upload.problems, "content", found))
+    session.execute(delete(Plot).where(Plot.plan_id == plan.id))
+    shapes = stored(multi(plot.geometry) for plot in plots)
+    rows = [
+        {
+            "plan_id": plan.id,
+            "office_id": plan.office_id,
+            "city": plan.city,
+            "row": plot.row,
+            "code": plot.code,
+            "name": plot.name,
+            "use": plot.use,
+            "use_code": plot.use_code,
+            "declared_area_m2": plot.declared_area_m2,
+            "area_m2": plot.area_m2,
+            "plot_ratio": plot.plot_ratio,
+            "plot_ratio_value": plot.plot_ratio_value,
+            "quarter": plot.quarter,
+            "supply_mode": plot.supply_mode,
+            "source_crs": upload.source_crs,
+            "illustrative": bool(upload.purpose.get("illustrative")),
+            "geom": shape,
+        }
+        for plot, shape in zip(plots, shapes, strict=True)
+    ]
+    if rows:
+        session.execute(insert(Plot), rows)
+    session.expire(plan, ["plots"])
+
+
+def _overlaps_with_listed(
+    session: Session, plan: SupplyPlan, plots: list[DraftPlot]
+) -> list[Problem]:
+    """Warn of land that is on offer already: a listed plot may be listed again once it is withdrawn."""
+    listed = session.execute(
+        select(Plot.code, Plot.geom)
+        .join(Listing, Listing.plot_id == Plot.id)
+        .where(
+            Listing.city == plan.city,
+            Listing.state.in_(("listed", "suspended")),
+            Plot.plan_id != plan.id,
+        )
+        .order_by(Plot.id)
+    ).all()
+    if not (listed and plots):
+        return []
+    theirs = loaded(row.geom for row in listed)
+    ours = np.array([plot.geometry for plot in plots], dtype=object)
+    found = []
+    for i, j in shapely.STRtree(theirs).query(ours, predicate="intersects").T:
+        common = shapely.intersection(ours[i], theirs[j])
+        if (area := overlap_m2(common)) > OVERLAP_M2:
+            spot = common.representative_point()
+            text = N_("与已上架地块“{code}”重叠 {area} 平方米。请核对。")
+            params = {"code": listed[j].code, "area": round(area, 1)}
+            found.append(
+                Problem(
+                    "overlap_listed", "warning", text, params, plots[i].row, plots[i].code,
+                    (spot.x, spot.y),
+                )
+            )  # fmt: skip
+    return found
+
+
+def problems_of(plan: SupplyPlan) -> tuple[Problem, ...]:
+    """Return what is wrong with a plan, errors first; whoever may not see its upload sees none."""
+    upload: Upload | None = plan.upload
+    return uploads.problems_of(upload) if upload else ()
+
+
+def may_release(plan: SupplyPlan) -> tuple[Problem, ...]:
+    """Return what forbids the release of a plan: its errors, or that it has no plot. Empty: it may be released."""
+    found = problems.errors(problems_of(plan))
+    if not found and not plan.plots:
+        return (Problem("plan_empty", "error", N_("供地计划里没有地块。")),)
+    return found

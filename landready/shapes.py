@@ -1,0 +1,62 @@
+"""Stored geometry and the forms in which it travels: GeoJSON for maps and messages, shapely for measuring.
+
+Everything stored is longitude and latitude in EPSG:4490; nothing here transforms.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import shapely
+from geoalchemy2 import WKBElement
+from shapely.geometry import MultiPolygon, Polygon, mapping, shape
+from shapely.geometry.base import BaseGeometry
+
+from geo.crs import Geometries
+
+SRID = 4490
+# GeoJSON decimals: 1e-9 degrees are a tenth of a millimetre.
+_DIGITS = 9
+
+
+def to_geojson(stored: WKBElement) -> dict[str, Any]:
+    """Return a stored geometry as a GeoJSON geometry, coordinates rounded to a tenth of a millimetre."""
+    return geojson_of(shapely.from_wkb(stored.desc))
+
+
+def geojson_of(geometry: BaseGeometry) -> dict[str, Any]:
+    """Return a lon/lat geometry as a GeoJSON geometry, coordinates rounded to a tenth of a millimetre."""
+    rounded = shapely.transform(geometry, lambda xy: np.round(xy, _DIGITS))
+    plain: dict[str, Any] = _lists(mapping(rounded))
+    return plain
+
+
+def _lists(value: Any) -> Any:  # noqa: ANN401 - nested JSON
+    """Tuples as lists, so that what is stored and what is read back are equal."""
+    if isinstance(value, dict):
+        return {key: _lists(item) for key, item in value.items()}
+    return [_lists(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def from_geojson(geometry: dict[str, Any]) -> WKBElement:
+    """Return a GeoJSON geometry in lon/lat of EPSG:4490 in the form in which it is stored."""
+    return stored([shape(geometry)])[0]
+
+
+def stored(geometries: Iterable[BaseGeometry]) -> list[WKBElement]:
+    """Return lon/lat geometries in the form in which they are stored; heights are dropped."""
+    flat = shapely.force_2d(np.array(list(geometries), dtype=object))
+    return [
+        WKBElement(wkb) for wkb in shapely.to_wkb(shapely.set_srid(flat, SRID), include_srid=True)
+    ]
+
+
+def multi(geometry: BaseGeometry) -> BaseGeometry:
+    """Return a polygon as the multipolygon of one that plots and service areas are stored as."""
+    return MultiPolygon([geometry]) if isinstance(geometry, Polygon) else geometry
+
+
+def loaded(elements: Iterable[WKBElement]) -> Geometries:
+    """Return stored geometries as an array of shapely's."""
+    found: Geometries = shapely.from_wkb(np.array([e.desc for e in elements], dtype=object))
+    return found
