@@ -132,10 +132,10 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
 }
 
 _UNITS = (
-    (re.compile(r"公顷|hm\s*[2²]|\bha\b|hectares?", re.I), 10_000.0),
-    (re.compile(r"亩|\bmu\b", re.I), 10_000 / 15),
-    (re.compile(r"平方公里|km\s*[2²]", re.I), 1_000_000.0),
-    (re.compile(r"平方米|㎡|m\s*[2²]|sq\s*m", re.I), 1.0),
+    (re.compile(r"公顷|hm\s*[2²]|\bha\b|hectares?", re.IGNORECASE), 10_000.0),
+    (re.compile(r"亩|\bmu\b", re.IGNORECASE), 10_000 / 15),
+    (re.compile(r"平方公里|km\s*[2²]", re.IGNORECASE), 1_000_000.0),
+    (re.compile(r"平方米|㎡|m\s*[2²]|sq\s*m", re.IGNORECASE), 1.0),
 )
 _GUESSES = (1.0, 10_000.0, 10_000 / 15)
 _OPERATORS = (

@@ -17,7 +17,7 @@ from pyproj import CRS, Geod, Transformer
 from pyproj.exceptions import CRSError, ProjError
 from shapely.geometry.base import BaseGeometry
 
-from geo.errors import refuse
+from geo.errors import Refused, refuse
 from geo.problems import N_
 
 STORED = "EPSG:4490"
@@ -27,15 +27,16 @@ Geometries = npt.NDArray[np.object_]
 _GRS80 = Geod(ellps="GRS80")
 _CGCS2000 = re.compile(
     r"china[ _]?2000|china[ _]geodetic[ _]coordinate[ _]system[ _]2000|cgcs[ _]?2000|国家2000|2000国家",
-    re.I,
+    re.IGNORECASE,
 )
-_WGS84 = re.compile(r"world geodetic system 1984|wgs[ _]?(19)?84", re.I)
-_XIAN80 = re.compile(r"xian[ _]?(19)?80|西安", re.I)
-_BEIJING54 = re.compile(r"beijing[ _]?(19)?54|北京", re.I)
-_CHINA_DISPLAY = re.compile(r"gcj[ _-]?02|bd[ _-]?09|火星", re.I)
+_WGS84 = re.compile(r"world geodetic system 1984|wgs[ _]?(19)?84", re.IGNORECASE)
+_XIAN80 = re.compile(r"xian[ _]?(19)?80|西安", re.IGNORECASE)
+_BEIJING54 = re.compile(r"beijing[ _]?(19)?54|北京", re.IGNORECASE)
+_CHINA_DISPLAY = re.compile(r"gcj[ _-]?02|bd[ _-]?09|火星", re.IGNORECASE)
 # PROJ strings can name grid files: only codes and WKT are read.
 _SAFE = re.compile(
-    r"(EPSG|OGC|ESRI):\w+$|urn:ogc:def:crs:[\w.:-]+$|[A-Za-z]+(CRS|CS|CRS_?\w*)?\s*\[", re.I
+    r"(EPSG|OGC|ESRI):\w+$|urn:ogc:def:crs:[\w.:-]+$|[A-Za-z]+(CRS|CS|CRS_?\w*)?\s*\[",
+    re.IGNORECASE,
 )
 _FIRST_ZONE_3, _LAST_ZONE_3 = 25, 45
 _FIRST_ZONE_6, _LAST_ZONE_6 = 13, 23
@@ -56,19 +57,23 @@ def parse(text: str) -> CRS:
             ),
             crs=text[:80],
         )
+    if not _SAFE.match(text.strip()):
+        raise _unknown(text)
     try:
-        if not _SAFE.match(text.strip()):
-            raise CRSError("neither a code nor WKT")
         crs = CRS.from_user_input(text.strip())
         crs = (crs.sub_crs_list[0] if crs.is_compound else crs).to_2d()
     except (CRSError, ProjError) as error:
-        raise refuse(
-            "crs_unknown",
-            N_("无法识别坐标系“{crs}”。请填写 EPSG 代码，例如 EPSG:4490。"),
-            crs=text[:80],
-        ) from error
+        raise _unknown(text) from error
     _check_datum(crs)
     return crs
+
+
+def _unknown(text: str) -> Refused:
+    return refuse(
+        "crs_unknown",
+        N_("无法识别坐标系“{crs}”。请填写 EPSG 代码，例如 EPSG:4490。"),
+        crs=text[:80],
+    )
 
 
 def _check_datum(crs: CRS) -> None:
@@ -80,14 +85,10 @@ def _check_datum(crs: CRS) -> None:
         if pattern.search(names):
             raise old_datum(code, label)
     if not (crs.is_geographic or crs.is_projected):
-        raise refuse(
-            "crs_unknown",
-            N_("无法识别坐标系“{crs}”。请填写 EPSG 代码，例如 EPSG:4490。"),
-            crs=crs.name[:80],
-        )
+        raise _unknown(crs.name)
 
 
-def old_datum(code: str, label: str) -> Exception:
+def old_datum(code: str, label: str) -> Refused:
     """Refusal of `label` (Xian 1980 or Beijing 1954) by name."""
     return refuse(
         code,
@@ -210,7 +211,7 @@ def _ring_area(coords: Iterable[tuple[float, ...]]) -> float:
 def epsg_name(text: str) -> str:
     """`EPSG:n` where the CRS is known to EPSG, else its name: what is shown and stored as the source CRS."""
     crs = parse(text)
-    code = crs.to_epsg()
+    code = 4326 if crs.name.startswith("WGS 84 (CRS84)") else crs.to_epsg()
     return f"EPSG:{code}" if code else crs.name[:200]
 
 

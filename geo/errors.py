@@ -3,7 +3,7 @@
 from geo.problems import Problem
 
 
-class Refused(Exception):  # noqa: N818 - it is a verdict about input, not a fault of the program
+class Refused(Exception):
     """The whole file, or the whole request, cannot be used."""
 
     def __init__(self, problem: Problem) -> None:
@@ -12,5 +12,5 @@ class Refused(Exception):  # noqa: N818 - it is a verdict about input, not a fau
 
 
 def refuse(code: str, text: str, *, where: str = "", **params: object) -> Refused:
-    """Build the refusal of a whole file: `raise refuse("empty_file", N_("…"))`."""
+    """Make the refusal of a whole file, to be raised where it is found."""
     return Refused(Problem(code, "error", text, params, where=where))

@@ -11,6 +11,7 @@ from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from geo import attributes, crs, shapes
+from geo.crs import Box
 from geo.errors import refuse
 from geo.problems import N_, Problem
 from geo.source import Record, Source
@@ -30,7 +31,7 @@ class Terms:
 
     kind: Kind
     crs: str | None
-    boxes: tuple[crs.Box, ...]
+    boxes: tuple[Box, ...]
     vertices: int
     vertices_per_feature: int
 
@@ -270,9 +271,9 @@ def _transform(rows: list[Record], system: str, terms: Terms, result: Result) ->
         elif terms.boxes and (point := _first_outside(shape, terms.boxes)) is not None:
             _misplaced(record, shape, terms, result, point)
         elif not good:
-            _report_invalid(record, shape, system, result)
+            _report_invalid(record, system, result)
         else:
-            _accept(record, shape, terms, result)
+            _accept(record, shape, result)
 
 
 def _in_degrees(record: Record, result: Result) -> bool:
@@ -292,7 +293,7 @@ def _on_earth(shape: BaseGeometry) -> bool:
     return bool(west >= -180 and east <= 180 and south >= -90 and north <= 90)
 
 
-def _first_outside(shape: BaseGeometry, boxes: tuple[crs.Box, ...]) -> int | None:
+def _first_outside(shape: BaseGeometry, boxes: tuple[Box, ...]) -> int | None:
     west, south, east, north = shape.bounds
     if any(b[0] <= west and b[1] <= south and east <= b[2] and north <= b[3] for b in boxes):
         return None
@@ -373,7 +374,7 @@ _REASONS = {
 _OTHER_REASON = N_("边界无效，见第 {point} 个点（{lon}, {lat}）。请在源数据中修正。")
 
 
-def _report_invalid(record: Record, shape: BaseGeometry, system: str, result: Result) -> None:
+def _report_invalid(record: Record, system: str, result: Result) -> None:
     if record.geometry is None:
         return
     reason, spot = shapes.fault(record.geometry)
@@ -393,7 +394,7 @@ def _report_invalid(record: Record, shape: BaseGeometry, system: str, result: Re
     )
 
 
-def _accept(record: Record, shape: BaseGeometry, terms: Terms, result: Result) -> None:
+def _accept(record: Record, shape: BaseGeometry, result: Result) -> None:
     area = crs.geodesic_area_m2(shape) if isinstance(shape, (Polygon, MultiPolygon)) else None
     if area is not None and not (np.isfinite(area) and area > 0):
         _error(record, result, "area_zero", N_("边界围不成面积。"))

@@ -5,7 +5,6 @@ before bytes and name say the same.
 """
 
 import re
-import zipfile
 from pathlib import Path
 from xml.parsers import expat
 
@@ -120,7 +119,7 @@ def _content(path: Path, head: bytes, bounds: Bounds) -> str:
     if start.startswith(b"{"):
         return "geojson"
     if start.startswith(b"<"):
-        return _xml_content(path, head)
+        return _xml_content(head)
     if re.match(rb"(999[ \t]*\r?\n[^\r\n]*\r?\n\s*)*0[ \t]*\r?\n[ \t]*SECTION\b", start):
         return "dxf"
     return "text" if _is_text(head) else "other"
@@ -142,7 +141,7 @@ def _zip_content(path: Path, bounds: Bounds) -> str:
     return "shapefile"
 
 
-def _xml_content(path: Path, head: bytes) -> str:
+def _xml_content(head: bytes) -> str:
     if b"<!DOCTYPE" in head or b"<!ENTITY" in head:
         raise doctype()
     root = re.search(rb"<(?:[A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)[\s>/]", head)
@@ -199,8 +198,3 @@ def xml_broken(line: int) -> Refused:
         where=f"第 {line} 行",
         line=line,
     )
-
-
-def is_zip(path: Path) -> bool:
-    """Does the file end like a zip archive?"""
-    return zipfile.is_zipfile(path)

@@ -89,7 +89,7 @@ def _features(root: dict[str, Any]) -> list[Any]:
     raise _not_geojson()
 
 
-def _properties(feature: Any) -> dict[str, object]:
+def _properties(feature: object) -> dict[str, object]:
     raw = feature.get("properties") if isinstance(feature, dict) else None
     if not isinstance(raw, dict):
         return {}
@@ -101,13 +101,11 @@ def _properties(feature: Any) -> dict[str, object]:
     }
 
 
-def _shape(feature: Any, row: int, problems: list[Problem]) -> BaseGeometry | None:
+def _shape(feature: object, row: int, problems: list[Problem]) -> BaseGeometry | None:
     geometry = feature.get("geometry") if isinstance(feature, dict) else None
     if geometry is None:
         return None
     try:
-        if geometry["type"] not in _SHAPES:
-            raise ValueError(geometry["type"])
         return shapely.force_2d(shapely.geometry.shape(geometry))
     except (
         KeyError,

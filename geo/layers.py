@@ -30,7 +30,7 @@ _KML_CHROME = {
     "id",
 }
 _DXF_CHROME = {"PaperSpace", "SubClasses", "Linetype", "EntityHandle"}
-_UNDEFINED = re.compile(r"undefined|unknown", re.I)
+_UNDEFINED = re.compile(r"undefined|unknown", re.IGNORECASE)
 
 
 def check_drivers() -> None:
@@ -96,12 +96,12 @@ def _damaged(error: Exception) -> Refused:
 
 def _layers(path: Path, kind: str) -> list[int]:
     """Numbers of the layers to read: two folders of a KML may bear one name."""
-    found = list(enumerate(pyogrio.list_layers(path)))
+    found = list(enumerate(pyogrio.list_layers(path)))  # type: ignore[no-untyped-call]
     spatial = [(number, str(name)) for number, (name, shape) in found if shape is not None]
     if not spatial:
         raise refuse("no_layer", N_("文件里没有带图形的图层，只有属性表。请上传带边界的数据。"))
     if len(spatial) > 1 and kind != "kml":
-        systems = {str(pyogrio.read_info(path, layer=number)["crs"]) for number, _ in spatial}
+        systems = {_crs_of(path, number) for number, _ in spatial}
         text = (
             N_("文件里有 {count} 个图层（{names}），坐标系各不相同。请每次只上传一个图层。")
             if len(systems) > 1
@@ -112,10 +112,14 @@ def _layers(path: Path, kind: str) -> list[int]:
     return [number for number, _ in spatial]
 
 
+def _crs_of(path: Path, layer: int) -> str:
+    return str(pyogrio.read_info(path, layer=layer)["crs"])  # type: ignore[no-untyped-call]
+
+
 def _table(
     path: Path, layer: int, features: int, encoding: str | None
 ) -> tuple[str | None, list[str], list[tuple[Any, dict[str, object]]]]:
-    meta, _, shapes, columns = pyogrio.raw.read(
+    meta, _, shapes, columns = pyogrio.raw.read(  # type: ignore[no-untyped-call]
         path, layer=layer, max_features=features + 1, encoding="ISO-8859-1" if encoding else None
     )
     names = [_text(name, encoding) for name in meta["fields"]]
@@ -148,7 +152,7 @@ def _text(value: str, encoding: str | None) -> str:
     return value.encode("latin-1", "ignore").decode(encoding, "ignore").strip("\x00 ")
 
 
-def _plain(cell: Any, encoding: str | None) -> object:
+def _plain(cell: object, encoding: str | None) -> object:
     if isinstance(cell, str):
         return _text(cell, encoding)
     if cell is None or isinstance(cell, bytes):
@@ -188,8 +192,8 @@ def _check_geopackage(path: Path) -> None:
                 for name, sql in db.execute(
                     "select name, sql from sqlite_master where type = 'table'"
                 )
-                if re.match(r"\s*create\s+virtual\s+table", sql or "", re.I)
-                and not re.search(r"using\s+[\"']?rtree", sql, re.I)
+                if re.match(r"\s*create\s+virtual\s+table", sql or "", re.IGNORECASE)
+                and not re.search(r"using\s+[\"']?rtree", sql, re.IGNORECASE)
             ]
     except sqlite3.DatabaseError as error:
         raise _damaged(error) from error

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import shapely
 from shapely import LinearRing
+from shapely.geometry.base import BaseGeometry
 
 from geo import crs
 from geo.errors import refuse
@@ -30,7 +31,7 @@ FIELDS = [
 _KINDS = {"面", "线", "点"}
 _BLOCK = re.compile(r"^[\[【]\s*(.+?)\s*[\]】]$")
 _NUMBER = re.compile(r"^[+-]?\d+(\.\d*)?$")
-_AREA = re.compile(r"^(\d+(?:\.\d+)?)\s*(公顷|hm2|hm²|ha|亩|平方米|㎡|m2|m²)?$", re.I)
+_AREA = re.compile(r"^(\d+(?:\.\d+)?)\s*(公顷|hm2|hm²|ha|亩|平方米|㎡|m2|m²)?$", re.IGNORECASE)
 _HECTARES = {"亩": 1 / 15, "平方米": 1e-4, "㎡": 1e-4, "m2": 1e-4, "m²": 1e-4}
 _CLOSE = 5e-4  # metres; coordinates are written to the millimetre
 
@@ -130,10 +131,8 @@ def _not_a_survey() -> Exception:
 def _body_line(run: _Parse, line: str, number: int) -> None:
     plain = unicodedata.normalize("NFKC", line)
     is_header = plain.endswith("@")
-    if is_header:
-        text = line.replace("，", ",").replace("＠", "@")
-    else:
-        text = plain
+    # Names keep their full-width brackets; only the grammar of a header is made half-width.
+    text = line.replace("，", ",").replace("＠", "@") if is_header else plain
     if text != line and not any(p.code == "survey_fullwidth" for p in run.problems):
         run.warn("survey_fullwidth", N_("第 {line} 行起有全角字符，已按半角读取。"), number)
     if is_header:
@@ -156,7 +155,7 @@ def _plot_header(run: _Parse, line: str, number: int) -> None:
     at = next((i for i, token in enumerate(tokens[:6]) if token in _KINDS), 4)
     count_text = tokens[at - 4] if at >= 4 else ""
     has_count = count_text.isdecimal()
-    after = (tokens[at + 1 :] + ["", "", ""])[:3]
+    after = [*tokens[at + 1 :], "", "", ""][:3]
     values: dict[str, object] = dict(
         zip(
             FIELDS,
@@ -180,9 +179,9 @@ def _hectares(run: _Parse, text: str, line: int) -> float | None:
     if not found:
         run.warn(
             "survey_area",
-            N_("第 {line} 行的地块面积“{text}”不是数字，未采用。"),
+            N_("第 {line} 行的地块面积“{value}”不是数字，未采用。"),
             line,
-            text=text[:40],
+            value=text[:40],
         )
         return None
     return float(found[1]) * _HECTARES.get((found[2] or "公顷").lower(), 1.0)
@@ -197,9 +196,9 @@ def _coordinate(run: _Parse, line: str, number: int) -> None:
     if len(tokens) != 4 or not (_NUMBER.match(tokens[2]) and _NUMBER.match(tokens[3])):
         run.error(
             "survey_point",
-            N_("第 {line} 行读不出界址点，应为“点号,圈号,X坐标,Y坐标”：{text}"),
+            N_("第 {line} 行读不出界址点，应为“点号,圈号,X坐标,Y坐标”：{value}"),
             number,
-            text=line[:60],
+            value=line[:60],
         )
         return
     run.plots[-1].points.append(
@@ -242,7 +241,7 @@ def _as_source(run: _Parse, declared: str | None, boxes: tuple[crs.Box, ...]) ->
     records = []
     for row, plot in enumerate(run.plots, 1):
         rings = _rings(run, plot, row)
-        shape = None
+        shape: BaseGeometry | None = None
         if rings and plot.kind == "面":
             shape = assemble(
                 [LinearRing([(p.x, p.y) if swap else (p.y, p.x) for p in ring]) for ring in rings]

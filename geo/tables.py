@@ -3,10 +3,10 @@
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import openpyxl
+import openpyxl.reader.excel
 import shapely
 from shapely.geometry.base import BaseGeometry
 
@@ -18,7 +18,7 @@ from geo.text import decode
 
 _WKT = re.compile(
     r"^\s*(?:SRID=(\d{4,6});)?\s*((?:MULTI)?(?:POLYGON|LINESTRING|POINT)|GEOMETRYCOLLECTION)\b",
-    re.I,
+    re.IGNORECASE,
 )
 _WKT_NAMES = ("wkt", "geometry", "geom", "the_geom", "boundary", "边界", "图形", "坐标", "坐标串")
 _X = ("lon", "lng", "long", "longitude", "经度", "东经", "x", "东坐标")
@@ -60,7 +60,9 @@ def read_xlsx(path: Path, *, features: int) -> Source:
         Refused: damaged, no boundary in it, or too many rows.
     """
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+        book = openpyxl.reader.excel.load_workbook(  # type: ignore[no-untyped-call]
+            path, read_only=True, data_only=True, keep_links=False
+        )
         sheet = book.worksheets[0]
         sheet.reset_dimensions()
         return _source(
@@ -82,9 +84,7 @@ def _cell(value: object) -> object:
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
-def _source(
-    kind: str, rows: Iterator[list[object]] | Iterable[list[object]], features: int
-) -> Source:
+def _source(kind: str, rows: Iterable[Sequence[object]], features: int) -> Source:
     table: list[tuple[int, list[object]]] = []
     for line, cells in enumerate(rows, 1):
         if any(cell not in (None, "") for cell in cells):
