@@ -1,11 +1,12 @@
 """Answers (接入情况反馈): what an enterprise says of a plot and a utility, version by version (R4)."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from enum import StrEnum
 
 from geoalchemy2 import Geometry, WKBElement
-from sqlalchemy import CheckConstraint, Date, ForeignKey, String, Text, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import CheckConstraint, Date, ForeignKey, String, Text, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from landready.db import Base, Id
 from landready.organisations import Organisation
@@ -77,3 +78,13 @@ class Attachment(Base):
     stored_as: Mapped[str] = mapped_column(String(255))
     media_type: Mapped[str] = mapped_column(String(80))
     size: Mapped[int]
+
+
+def latest_answers(session: Session, plot_ids: Sequence[int]) -> Sequence[Answer]:
+    """Return the newest version of every (plot, utility, enterprise) that the asker may see."""
+    return session.scalars(
+        select(Answer)
+        .distinct(Answer.plot_id, Answer.utility, Answer.enterprise_id)
+        .where(Answer.plot_id.in_(plot_ids))
+        .order_by(Answer.plot_id, Answer.utility, Answer.enterprise_id, Answer.version.desc())
+    ).all()

@@ -12,9 +12,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from sqlalchemy import BigInteger, DateTime, Engine, Identity, MetaData, create_engine, event, text
+from sqlalchemy import BigInteger, DateTime, Identity, MetaData, create_engine, event, text
+from sqlalchemy import Engine as Engine
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import DeclarativeBase, mapped_column
+from sqlalchemy.orm import Session as Session
 
 APP_ROLE = "landready_app"
 
@@ -125,3 +128,12 @@ def as_engine(session: Session) -> Iterator[None]:
     yield
     session.flush()
     _declare(session, asker)
+
+
+def answers(engine: Engine) -> bool:
+    """Return whether the database answers at all."""
+    try:
+        with engine.connect() as connection:
+            return bool(connection.scalar(text("select true")))
+    except DBAPIError:
+        return False

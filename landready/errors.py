@@ -1,6 +1,7 @@
 """What can go wrong in the domain. One base; web/errors.py holds the one table that maps these to HTTP."""
 
 from geo.problems import N_, Problem
+from landready.blockers import Blocker
 
 
 class LandreadyError(Exception):
@@ -26,6 +27,12 @@ class NotFound(LandreadyError):
     """There is no such thing, or it is not the asker's: the two must look alike (ASVS 8.2)."""
 
     text = N_("没有这项内容，或者它不属于您的单位。")
+
+
+class NotSignedIn(LandreadyError):
+    """Nobody knows who asks."""
+
+    text = N_("请先登录，或提供有效的接口密钥。")
 
 
 class NotAllowed(LandreadyError):
@@ -55,6 +62,6 @@ class NotReady(LandreadyError):
 
     text = N_("地块不具备上架条件。")
 
-    def __init__(self, blockers: tuple[object, ...]) -> None:
+    def __init__(self, blockers: tuple[Blocker, ...]) -> None:
         super().__init__()
         self.blockers = blockers

@@ -1,12 +1,16 @@
 """The gate's verdicts and the listings in the land supermarket (土地超市) that rest on them (R5, R6)."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, String, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, String, select, text
+from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
+from landready.answers import Answer, latest_answers
 from landready.db import Base, Id
+from landready.errors import NotFound
 from landready.plans import Plot
 
 
@@ -66,3 +70,63 @@ class Listing(Base):
             postgresql_where=text("state in ('listed','suspended')"),
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a visitor of the land supermarket is looking for; empty fields ask for nothing."""
+
+    city: str = ""
+    use: str = ""
+    min_area_m2: float | None = None
+    max_area_m2: float | None = None
+
+
+def search(session: Session, wish: Wish, *, limit: int = 200) -> Sequence[Listing]:
+    """Return open listings that fit, newest first. `use` is a code of the 2023 classification or its beginning."""
+    query = (
+        select(Listing)
+        .join(Listing.plot)
+        .options(joinedload(Listing.plot).joinedload(Plot.office))
+        .where(Listing.state.in_(("listed", "suspended")))
+        .order_by(Listing.listed_at.desc(), Listing.id.desc())
+        .limit(limit)
+    )
+    if wish.city:
+        query = query.where(Listing.city == wish.city)
+    if wish.use:
+        query = query.where(Plot.use_code.startswith(wish.use, autoescape=True))
+    if wish.min_area_m2 is not None:
+        query = query.where(Plot.area_m2 >= wish.min_area_m2)
+    if wish.max_area_m2 is not None:
+        query = query.where(Plot.area_m2 <= wish.max_area_m2)
+    return session.scalars(query).all()
+
+
+def listing_page(session: Session, listing_id: int) -> tuple[Listing, Sequence[Answer]]:
+    """Return a listing with its plot and verdict, and the latest answer of each enterprise and utility.
+
+    Raises:
+        NotFound: no such listing.
+    """
+    listing = session.scalar(
+        select(Listing)
+        .where(Listing.id == listing_id)
+        .options(joinedload(Listing.plot).joinedload(Plot.office), joinedload(Listing.verdict))
+    )
+    if listing is None:
+        raise NotFound
+    return listing, latest_answers(session, [listing.plot_id])
+
+
+def changes(session: Session, since: datetime | None, *, limit: int = 500) -> Sequence[Listing]:
+    """Return listings changed after `since` in the order of change, for the trading platform's feed."""
+    query = (
+        select(Listing)
+        .options(joinedload(Listing.plot).joinedload(Plot.office), joinedload(Listing.verdict))
+        .order_by(Listing.changed_at, Listing.id)
+        .limit(limit)
+    )
+    if since is not None:
+        query = query.where(Listing.changed_at > since)
+    return session.scalars(query).all()

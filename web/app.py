@@ -1,0 +1,91 @@
+"""What the web application is, top to bottom."""
+
+from datetime import timedelta
+
+import redis
+from apiflask import APIFlask
+from flask.json.provider import DefaultJSONProvider
+from flask_wtf import CSRFProtect
+
+from landready import servers
+from landready.db import connect
+from landready.errors import BadSettings
+from landready.settings import Settings
+from web import (
+    answers,
+    api,
+    applications,
+    auth,
+    errors,
+    filters,
+    health,
+    items,
+    land,
+    language,
+    layers,
+    limits,
+    navigation,
+    organisations,
+    overview,
+    permits,
+    plans,
+    security,
+    session,
+)
+
+PAGES = (
+    auth.pages,
+    land.pages,
+    plans.pages,
+    layers.pages,
+    answers.pages,
+    permits.pages,
+    applications.pages,
+    items.pages,
+    overview.pages,
+    organisations.pages,
+    language.pages,
+    health.pages,
+)
+
+
+def create_app(settings: Settings) -> APIFlask:
+    """Return the application over the servers that `settings` name; nothing is opened before the first request.
+
+    Raises:
+        BadSettings: no secret key is set.
+    """
+    if not settings.secret_key:
+        raise BadSettings("LANDREADY_SECRET_KEY is not set")
+    app = APIFlask(
+        "web",
+        title="LandReady API",
+        version="1.0.0",
+        spec_path="/api/v1/openapi.json",
+        docs_path=None,
+    )
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        SESSION_COOKIE_NAME="landready",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.web.secure_cookies,
+        PERMANENT_SESSION_LIFETIME=timedelta(hours=settings.web.session_hours),
+        MAX_CONTENT_LENGTH=settings.web.upload_mb * 2**20,
+        WTF_CSRF_TIME_LIMIT=None,
+    )
+    assert isinstance(app.json, DefaultJSONProvider)  # noqa: S101 - Flask's own
+    app.json.ensure_ascii = False
+    app.extensions["landready"] = session.Resources(
+        settings=settings,
+        engine=connect(servers.database_url(settings)),
+        redis=redis.Redis.from_url(servers.redis_url(settings), socket_timeout=0.3),
+    )
+    csrf = CSRFProtect(app)
+    for setup in (language, security, session, auth, limits, errors, filters, navigation):
+        setup.init_app(app)
+    for pages in PAGES:
+        app.register_blueprint(pages)
+    app.register_blueprint(api.api)
+    csrf.exempt(api.api)
+    return app

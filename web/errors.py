@@ -1,0 +1,133 @@
+"""The one table from what went wrong to HTTP; pages for people, problem details (RFC 9457) for systems."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from apiflask import APIFlask
+from apiflask.exceptions import HTTPError
+from flask import Response, jsonify, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from geo.problems import N_
+from landready.errors import (
+    Conflict,
+    Invalid,
+    LandreadyError,
+    NotAllowed,
+    NotFound,
+    NotReady,
+    NotSignedIn,
+)
+from web.filters import sentence
+
+STATUS: dict[type[LandreadyError], int] = {
+    NotFound: 404,
+    NotSignedIn: 401,
+    NotAllowed: 403,
+    Conflict: 409,
+    Invalid: 422,
+    NotReady: 409,
+}
+_SAID = {
+    400: N_("请求不完整或格式不对。"),
+    401: N_("请先登录。"),
+    403: N_("您的岗位没有这项权限。"),
+    404: N_("没有这项内容，或者它不属于您的单位。"),
+    405: N_("这个地址不支持这种操作。"),
+    413: N_("文件太大，请拆分后再上传。"),
+    429: N_("尝试次数过多，请几分钟后再试。"),
+    500: N_("系统出错了，您的数据没有改变。请稍后再试，或联系管理员。"),
+}
+_log = logging.getLogger(__name__)
+
+
+def init_app(app: APIFlask) -> None:
+    app.register_error_handler(LandreadyError, _domain)
+    app.register_error_handler(CSRFError, _csrf)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unforeseen)
+    app.error_processor(_api_error)
+
+
+def _domain(error: Exception) -> ResponseReturnValue:
+    assert isinstance(error, LandreadyError)  # noqa: S101 - registered for it
+    status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+    text = sentence(error.detail, error.params)
+    return _answer(status, text, _details(error), kind=type(error).__name__)
+
+
+def _details(error: LandreadyError) -> list[dict[str, object]]:
+    if isinstance(error, Invalid):
+        return [
+            {
+                "code": p.code,
+                "severity": p.severity,
+                "row": p.row,
+                "where": p.where,
+                "message": sentence(p.text, p.params),
+            }
+            for p in error.problems
+        ]
+    if isinstance(error, NotReady):
+        return [
+            {
+                "code": b.code,
+                "utility": b.utility,
+                "enterprise": b.enterprise,
+                "message": sentence(b.text, b.params),
+                "source": b.source,
+            }
+            for b in error.blockers
+        ]
+    return []
+
+
+def _csrf(_error: Exception) -> ResponseReturnValue:
+    return _answer(400, gettext("页面已过期，请返回刷新后再提交。"), [])
+
+
+def _http(error: Exception) -> ResponseReturnValue:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    status = error.code or 500
+    if status < 400:
+        return error.get_response()
+    text = gettext(_SAID[status]) if status in _SAID else (error.description or error.name)
+    return _answer(status, text, [])
+
+
+def _unforeseen(error: Exception) -> ResponseReturnValue:
+    _log.error("%s %s failed", request.method, request.path, exc_info=error)
+    return _answer(500, gettext(_SAID[500]), [])
+
+
+def _api_error(error: HTTPError) -> Any:  # noqa: ANN401 - APIFlask's own idea of a response
+    """APIFlask's own faults (a body that does not fit the schema), told like every other."""
+    details: list[dict[str, object]] = [{"message": str(error.detail)}] if error.detail else []
+    return _answer(error.status_code, error.message or "", details)
+
+
+def _answer(
+    status: int, text: str, details: list[dict[str, object]], kind: str = ""
+) -> ResponseReturnValue:
+    if request.path.startswith("/api/"):
+        return problem(status, text, details, kind)
+    page = "fragments/error.html" if "HX-Request" in request.headers else "error.html"
+    return render_template(page, status=status, text=text, details=details), status
+
+
+def problem(status: int, text: str, details: list[dict[str, object]], kind: str = "") -> Response:
+    body = {
+        "type": f"urn:landready:{kind}" if kind else "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": text,
+        "problems": details,
+    }
+    response = jsonify(body)
+    response.status_code = status
+    response.headers["Content-Type"] = "application/problem+json"
+    return response

@@ -1,0 +1,119 @@
+"""How values become words on a page."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from flask import Flask
+from flask_babel import format_date, format_datetime, gettext
+
+from geo.problems import N_
+from landready import cities
+
+UTILITIES = {
+    "water": N_("供水"),
+    "drainage": N_("排水"),
+    "power": N_("供电"),
+    "gas": N_("供气"),
+    "telecom": N_("通信网络"),
+    "cable_tv": N_("有线电视"),
+}
+CAPACITY_UNITS = {
+    "water": "m³/d",
+    "drainage": "m³/d",
+    "power": "kW",
+    "gas": "m³/h",
+    "telecom": N_("芯"),
+    "cable_tv": N_("户"),
+}
+ROLES = {
+    "public": N_("公众"),
+    "office": N_("自然资源和规划部门"),
+    "enterprise": N_("市政公用服务企业"),
+    "owner": N_("建设单位"),
+    "department": N_("审批部门"),
+    "supervisor": N_("监督单位"),
+    "admin": N_("系统管理"),
+    "exchange": N_("对接系统"),
+}
+PUSH_STATES = {
+    "sent": N_("已推送"),
+    "opened": N_("已查看"),
+    "answered": N_("已答复"),
+    "late": N_("已超期"),
+}
+VERDICTS = {
+    "ready": N_("已具备条件"),
+    "ready_by": N_("承诺期限内具备"),
+    "not_possible": N_("无法接入"),
+    "not_concerned": N_("不涉及"),
+}
+PLAN_STATES = {"draft": N_("草稿"), "released": N_("已下发")}
+LISTING_STATES = {
+    "listed": N_("上架中"),
+    "suspended": N_("已暂停"),
+    "withdrawn": N_("已撤回"),
+    "sold": N_("已成交"),
+}
+APPLICATION_STATES = {"draft": N_("待确认"), "submitted": N_("已提交")}
+LABELS: dict[str, Mapping[str, str]] = {
+    "utility": UTILITIES,
+    "unit": CAPACITY_UNITS,
+    "role": ROLES,
+    "push": PUSH_STATES,
+    "verdict": VERDICTS,
+    "plan": PLAN_STATES,
+    "listing": LISTING_STATES,
+    "application": APPLICATION_STATES,
+}
+
+
+def sentence(text: str, params: Mapping[str, object] | None = None) -> str:
+    """Translate a marked sentence, then fill its placeholders."""
+    translated: str = gettext(text)
+    return translated.format(**params) if params else translated
+
+
+def label(key: object, table: str) -> str:
+    """Return the word of a coded value, by its table in LABELS."""
+    return str(gettext(LABELS[table][str(key)]))
+
+
+def area(square_metres: float | None) -> str:
+    """Return m² with the same in hectares, as the notices write it."""
+    if square_metres is None:
+        return "—"
+    return f"{square_metres:,.2f} m²（{square_metres / 10_000:,.4f} hm²）"
+
+
+def metres(distance: float | None) -> str:
+    if distance is None:
+        return "—"
+    return f"{distance:,.1f} m" if distance < 1000 else f"{distance / 1000:,.2f} km"
+
+
+def percent(share: float | None) -> str:
+    return "—" if share is None else f"{share * 100:.0f} %"
+
+
+def day(value: date | None) -> str:
+    return format_date(value, "yyyy-MM-dd") if value else "—"
+
+
+def moment(value: datetime | None) -> str:
+    return format_datetime(value, "yyyy-MM-dd HH:mm") if value else "—"
+
+
+def init_app(app: Flask) -> None:
+    filters: dict[str, Any] = {
+        "sentence": sentence,
+        "label": label,
+        "area": area,
+        "metres": metres,
+        "percent": percent,
+        "day": day,
+        "moment": moment,
+        "city": cities.name,
+    }
+    app.jinja_env.filters.update(filters)
+    app.jinja_env.globals["utilities"] = UTILITIES

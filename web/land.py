@@ -1,0 +1,82 @@
+"""The land supermarket: what is on offer, for everybody."""
+
+from flask import Blueprint, Response, json, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from landready import cities
+from landready.landuse import first_level
+from landready.listings import Listing, Wish, listing_page, search
+from landready.shapes import to_geojson
+from web import maps
+from web.auth import public
+from web.filters import area, label
+from web.session import database, settings
+
+pages = Blueprint("land", __name__)
+
+
+@pages.get("/")
+@public
+def home() -> ResponseReturnValue:
+    wish = Wish(
+        city=request.args.get("city", ""),
+        use=request.args.get("use", ""),
+        min_area_m2=_hectares("min_ha"),
+        max_area_m2=_hectares("max_ha"),
+    )
+    listings = search(database(), wish)
+    shown = {
+        "listings": listings,
+        "map": maps.draw(
+            settings(), [[_shape(x) for x in listings]], label=_("上架地块地图"), height="30rem"
+        ),
+        "wish": wish,
+        "cities": cities.names(),
+        "uses": first_level(),
+    }
+    return render_template("land/home.html", **shown)
+
+
+@pages.get("/land/<int:listing_id>")
+@public
+def listing(listing_id: int) -> ResponseReturnValue:
+    found, answers = listing_page(database(), listing_id)
+    points = [
+        maps.Shape(
+            to_geojson(a.connection_point),
+            a.utility,
+            f"{label(a.utility, 'utility')} · {a.enterprise.name}",
+            (_("接入点"),),
+        )
+        for a in answers
+        if a.connection_point is not None
+    ]
+    drawn = maps.draw(
+        settings(), [[_shape(found, link=False)], points], label=_("地块位置与接入点")
+    )
+    return render_template("land/listing.html", listing=found, answers=answers, map=drawn)
+
+
+@pages.get("/land/outlines.json")
+@public
+def outlines() -> Response:
+    answer = Response(json.dumps(cities.outlines()), content_type="application/geo+json")
+    answer.headers["Cache-Control"] = "public, max-age=86400"
+    return answer
+
+
+def _hectares(name: str) -> float | None:
+    value = request.args.get(name, type=float)
+    return value * 10_000 if value is not None and 0 <= value < 1e9 else None
+
+
+def _shape(found: Listing, *, link: bool = True) -> maps.Shape:
+    plot = found.plot
+    return maps.Shape(
+        to_geojson(plot.geom),
+        "plot_ready" if found.state == "listed" else "plot_blocked",
+        plot.name or plot.code,
+        (plot.use, area(plot.area_m2), label(found.state, "listing")),
+        url_for("land.listing", listing_id=found.id) if link else "",
+    )

@@ -1,0 +1,206 @@
+"""Folium maps: feature collections in, three fragments for a page out. Everything loads from this server.
+
+Data reaches the script through folium's `tojson`, which escapes <, >, & and '; texts shown in tooltips are HTML-escaped
+here besides, because Leaflet writes them as HTML. So no value from a file or form can become a tag.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import folium
+from branca.element import MacroElement
+from flask import url_for
+from flask_babel import gettext as _
+from folium.template import Template
+from markupsafe import Markup
+
+from landready.settings import Settings
+from web.security import nonce
+
+# Colours told apart by people with red-green blindness too (Okabe and Ito); one table for every map and legend.
+COLOURS = {
+    "plot": "#0b5cad",
+    "plot_error": "#d55e00",
+    "plot_ready": "#00734f",
+    "plot_blocked": "#b3261e",
+    "project": "#7a3e9d",
+    "service_area": "#56779c",
+    "water": "#0072b2",
+    "drainage": "#5c4a32",
+    "power": "#d55e00",
+    "gas": "#b8860b",
+    "telecom": "#8a2d6b",
+    "cable_tv": "#3f7f4f",
+    "link": "#333333",
+    "problem": "#d00000",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One thing on a map: a GeoJSON geometry in lon/lat, its style by a name of COLOURS, and what is told of it."""
+
+    geometry: Mapping[str, Any]
+    colour: str
+    title: str = ""
+    lines: tuple[str, ...] = ()
+    url: str = ""
+    dashed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What a template places: `{{ map.body }}` in the page and `{{ map.script }}` in its `scripts` block."""
+
+    body: Markup
+    script: Markup
+
+
+class _Outlines(MacroElement):
+    """The county boundaries, fetched once and cached by the browser."""
+
+    _template = Template("""
+        {% macro script(this, kwargs) %}
+        fetch({{ this.url|tojson }}).then(r => r.json()).then(function (data) {
+            var outlines = L.geoJSON(data, {interactive: false,
+                style: {color: '#8a94a0', weight: 1, fillColor: '#f4f1ea', fillOpacity: 1}});
+            outlines.addTo({{ this._parent.get_name() }});
+            outlines.bringToBack();
+        });
+        {% endmacro %}
+    """)
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.url = url
+
+
+class _Shapes(MacroElement):
+    """A layer of shapes with tooltips and links; opens what is clicked."""
+
+    _template = Template("""
+        {% macro script(this, kwargs) %}
+        var {{ this.get_name() }} = L.geoJSON({{ this.data|tojson }}, {
+            style: f => f.properties.style,
+            pointToLayer: (f, at) => L.circleMarker(at, {radius: f.properties.style.weight > 3 ? 7 : 5}),
+            onEachFeature: function (f, layer) {
+                if (f.properties.html) layer.bindTooltip(f.properties.html, {sticky: true});
+                if (f.properties.url) layer.on('click', () => { location.href = f.properties.url; });
+            }
+        }).addTo({{ this._parent.get_name() }});
+        {% if this.fit %}
+        if ({{ this.get_name() }}.getBounds().isValid())
+            {{ this._parent.get_name() }}.fitBounds({{ this.get_name() }}.getBounds().pad(0.15), {maxZoom: 17});
+        {% endif %}
+        {% endmacro %}
+    """)
+
+    def __init__(self, shapes: Iterable[Shape], *, fit: bool) -> None:
+        super().__init__()
+        self.data = {"type": "FeatureCollection", "features": [_feature(s) for s in shapes]}
+        self.fit = fit
+
+
+class _Picker(MacroElement):
+    """Writes the clicked point into the form fields `lon` and `lat`, and shows what is written there."""
+
+    _template = Template("""
+        {% macro script(this, kwargs) %}
+        (function (map) {
+            var lon = document.getElementById({{ this.lon|tojson }});
+            var lat = document.getElementById({{ this.lat|tojson }});
+            var mark = null;
+            function show() {
+                var x = parseFloat(lon.value), y = parseFloat(lat.value);
+                if (mark) { map.removeLayer(mark); mark = null; }
+                if (isFinite(x) && isFinite(y))
+                    mark = L.circleMarker([y, x], {radius: 8, color: '#000', weight: 2,
+                        fillColor: '#ffd400', fillOpacity: 1}).addTo(map);
+            }
+            map.getContainer().classList.add('picking');
+            map.on('click', function (e) {
+                var at = e.latlng.wrap();
+                lon.value = at.lng.toFixed(7); lat.value = at.lat.toFixed(7);
+                lon.dispatchEvent(new Event('change', {bubbles: true}));
+                show();
+            });
+            lon.addEventListener('change', show); lat.addEventListener('change', show);
+            show();
+        })({{ this._parent.get_name() }});
+        {% endmacro %}
+    """)
+
+    def __init__(self, lon: str, lat: str) -> None:
+        super().__init__()
+        self.lon, self.lat = lon, lat
+
+
+def draw(
+    settings: Settings,
+    layers: Sequence[Sequence[Shape]],
+    *,
+    label: str,
+    height: str = "26rem",
+    pick: tuple[str, str] | None = None,
+) -> Drawn:
+    """Draw layers of shapes, later ones on top; the view fits the first layer that has any.
+
+    `label` names the map for screen readers; a table of the same facts belongs beside every map. `pick` names the ids of
+    a longitude and a latitude input that a click on the map fills in.
+    """
+    west, south, east, north = settings.region.extent
+    m = folium.Map(
+        location=[(south + north) / 2, (west + east) / 2],
+        zoom_start=8,
+        tiles=None,
+        max_zoom=19,
+        height=height,
+        control_scale=True,
+        prefer_canvas=False,
+    )
+    _base(settings).add_to(m)
+    fitted = False
+    for shapes in layers:
+        _Shapes(shapes, fit=bool(shapes) and not fitted).add_to(m)
+        fitted = fitted or bool(shapes)
+    if pick:
+        _Picker(*pick).add_to(m)
+    figure: Any = m.get_root()
+    figure.render()
+    body = (
+        f'<div class="map" role="region" aria-label="{escape(label)}">{figure.html.render()}</div>'
+    )
+    styles = "".join(re.findall(r"<style>.*?</style>", figure.header.render(), re.DOTALL))
+    tag = f'nonce="{nonce()}"'
+    return Drawn(
+        Markup(styles.replace("<style>", f"<style {tag}>") + body),  # noqa: S704 - folium's own markup
+        Markup(f"<script {tag}>{figure.script.render()}</script>"),  # noqa: S704
+    )
+
+
+def _base(settings: Settings) -> MacroElement:
+    if not settings.map.tianditu_key:
+        return _Outlines(url_for("land.outlines"))
+    url = (
+        "https://t{s}.tianditu.gov.cn/vec_w/wmts?SERVICE=WMTS&REQUEST=GetTile&VERSION=1.0.0&LAYER=vec&STYLE=default"
+        "&TILEMATRIXSET=w&FORMAT=tiles&TILEMATRIX={z}&TILEROW={y}&TILECOL={x}&tk="
+        + settings.map.tianditu_key
+    )
+    return folium.TileLayer(url, attr=_("天地图"), subdomains="01234567", max_native_zoom=18)
+
+
+def _feature(shape: Shape) -> dict[str, Any]:
+    colour = COLOURS[shape.colour]
+    style = {"color": colour, "weight": 2, "fillColor": colour, "fillOpacity": 0.25}
+    if shape.dashed:
+        style |= {"dashArray": "6 5", "weight": 2, "fillOpacity": 0.05}
+    told = [f"<strong>{escape(shape.title)}</strong>"] if shape.title else []
+    told += [escape(line) for line in shape.lines]
+    return {
+        "type": "Feature",
+        "geometry": dict(shape.geometry),
+        "properties": {"style": style, "html": "<br>".join(told), "url": shape.url},
+    }

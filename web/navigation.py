@@ -1,0 +1,59 @@
+"""The entries of the main navigation for each role."""
+
+from dataclasses import dataclass
+
+from flask import Flask, g, request, url_for
+from flask_babel import gettext
+
+from geo.problems import N_
+from landready.db import Role
+from web.language import in_english
+from web.session import settings
+
+_LAND = ("land.home", N_("土地超市"), "geo-alt")
+ENTRIES: dict[Role, tuple[tuple[str, str, str], ...]] = {
+    Role.PUBLIC: (_LAND, ("organisations.enterprises", N_("企业服务信息"), "info-circle")),
+    Role.OFFICE: (
+        ("plans.plans", N_("供地计划"), "map"),
+        ("permits.permits", N_("规划许可"), "file-earmark-text"),
+        ("overview.overview", N_("进度总览"), "speedometer2"),
+        _LAND,
+    ),
+    Role.ENTERPRISE: (
+        ("answers.inbox", N_("收到的推送"), "inbox"),
+        ("items.items", N_("报装事项"), "list-check"),
+        ("layers.layers", N_("设施与服务边界"), "layers"),
+        _LAND,
+    ),
+    Role.OWNER: (("applications.projects", N_("我的项目"), "building"), _LAND),
+    Role.DEPARTMENT: (("items.items", N_("待办事项"), "list-check"), _LAND),
+    Role.SUPERVISOR: (("overview.overview", N_("进度总览"), "speedometer2"), _LAND),
+    Role.ADMIN: (("organisations.organisations", N_("单位与账号"), "people"), _LAND),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    url: str
+    label: str
+    icon: str
+    here: bool
+
+
+def navigation() -> list[Entry]:
+    """Return what the asker's role can go to."""
+    role = g.actor.role if "actor" in g else Role.PUBLIC
+    return [
+        Entry(url_for(endpoint), gettext(label), icon, request.endpoint == endpoint)
+        for endpoint, label, icon in ENTRIES.get(role, ENTRIES[Role.PUBLIC])
+    ]
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.globals["navigation"] = navigation
+    app.context_processor(_site)
+
+
+def _site() -> dict[str, str]:
+    site = settings().site
+    return {"site_name": site.name_en if in_english() else site.name}

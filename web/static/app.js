@@ -1,0 +1,17 @@
+// Small manners for forms: a submit shows that it is under way and cannot be sent twice; a form may ask first.
+document.addEventListener('submit', function (event) {
+  const form = event.target;
+  const question = form.dataset.confirm;
+  if (question && !window.confirm(question)) { event.preventDefault(); return; }
+  if (form.classList.contains('busy')) { event.preventDefault(); return; }
+  if (form.method === 'post') form.classList.add('busy');
+});
+window.addEventListener('pageshow', function () {
+  document.querySelectorAll('form.busy').forEach(form => form.classList.remove('busy'));
+});
+// A table's head box selects all rows of its table.
+document.addEventListener('change', function (event) {
+  const all = event.target;
+  if (!all.matches('[data-select-all]')) return;
+  all.closest('table').querySelectorAll('tbody input[type=checkbox]').forEach(box => { box.checked = all.checked; });
+});
