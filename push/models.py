@@ -3,11 +3,22 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    exists,
+    text,
+    true,
+)
+from sqlalchemy.orm import Mapped, mapped_column
 
-from landready.db import Base, Id
-from landready.outbox import OutboxEvent
+from landready import tenancy
+from landready.db import Actor, Base, Id, Role
 
 
 class Endpoint(Base):
@@ -35,6 +46,7 @@ class Delivery(Base):
     office_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
     push_id: Mapped[int | None] = mapped_column(ForeignKey("push.id"), index=True)
     state: Mapped[str] = mapped_column(String(10), default="owed")
+    # Of the present schedule; an attempt whose outcome was lost with its worker does not count.
     attempts_made: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[datetime]
     lease_until: Mapped[datetime | None]
@@ -42,13 +54,21 @@ class Delivery(Base):
     lease_token: Mapped[uuid.UUID | None]
     delivered_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
-    endpoint: Mapped[Endpoint] = relationship(lazy="joined")
-    event: Mapped[OutboxEvent] = relationship(lazy="joined")
-    attempts: Mapped[list["Attempt"]] = relationship(order_by="Attempt.id")
     __table_args__ = (
         UniqueConstraint("endpoint_id", "event_id"),
         CheckConstraint("state in ('owed','delivered','dead')", name="state"),
         Index("ix_delivery_due", "next_attempt_at", postgresql_where=text("state = 'owed'")),
+        # What is due at one endpoint, and how much of it is being sent: so that one does not crowd out the others.
+        Index(
+            "ix_delivery_turn",
+            "endpoint_id",
+            "next_attempt_at",
+            "id",
+            postgresql_where=text("state = 'owed'"),
+        ),
+        Index(
+            "ix_delivery_leased", "endpoint_id", postgresql_where=text("lease_until is not null")
+        ),
     )
 
 
@@ -62,5 +82,26 @@ class Attempt(Base):
     number: Mapped[int]
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+    # What the receiver answered; else `error` is a push.transport.Fault.
     status: Mapped[int | None]
     error: Mapped[str] = mapped_column(Text, default="")
+
+
+def _endpoint_rule(actor: Actor) -> ColumnElement[bool]:
+    if actor.role is Role.ADMIN:
+        return true()
+    return tenancy.mine(actor, Role.ENTERPRISE, Endpoint.enterprise_id)
+
+
+def _attempt_rule(actor: Actor) -> ColumnElement[bool]:
+    delivery = Delivery.__table__.alias()
+    seen: ColumnElement[bool] = exists().where(
+        delivery.c.id == Attempt.delivery_id,
+        tenancy.of_office_or_enterprise(delivery.c)(actor),
+    )
+    return seen
+
+
+tenancy.register(Endpoint, _endpoint_rule)
+tenancy.register(Delivery, tenancy.of_office_or_enterprise(Delivery))
+tenancy.register(Attempt, _attempt_rule)

@@ -1,0 +1,137 @@
+"""An enterprise's receiving systems: added, disabled, tried out."""
+
+from datetime import datetime
+
+from sqlalchemy import select, update
+
+from geo.problems import N_, Problem
+from landready import outbox
+from landready.db import Role, Session, actor_of, as_engine
+from landready.errors import Conflict, Invalid, NotAllowed, NotFound
+from landready.outbox import OutboxEvent
+from push import signing
+from push.addresses import BadUrl, parse
+from push.models import Delivery, Endpoint
+
+
+def add_endpoint(
+    session: Session, enterprise_id: int, url: str, now: datetime
+) -> tuple[Endpoint, str]:
+    """Add a receiving system and return it with its secret, which is shown this once.
+
+    Whether its address may be reached is judged at every attempt, because names move.
+
+    Raises:
+        NotAllowed: the asker is neither this enterprise nor the administrator.
+        Invalid: not a usable URL.
+        Conflict: the enterprise has it already.
+    """
+    actor = actor_of(session)
+    own = actor.role is Role.ENTERPRISE and actor.organisation_id == enterprise_id
+    if not own and actor.role is not Role.ADMIN:
+        raise NotAllowed
+    url = url.strip()
+    try:
+        parse(url)
+    except BadUrl as error:
+        raise Invalid((_bad_url(url),)) from error
+    if any(one.url == url and not one.disabled_at for one in endpoints_of(session, enterprise_id)):
+        raise Conflict(N_("这个接收地址已经登记。"))
+    secret = signing.new_secret()
+    endpoint = Endpoint(enterprise_id=enterprise_id, url=url, secret=secret, created_at=now)
+    session.add(endpoint)
+    session.flush()
+    return endpoint, secret
+
+
+def endpoints_of(session: Session, enterprise_id: int) -> list[Endpoint]:
+    """Every system the enterprise ever had, newest first; the enterprise and the administrator see them."""
+    return list(
+        session.scalars(
+            select(Endpoint)
+            .where(Endpoint.enterprise_id == enterprise_id)
+            .order_by(Endpoint.id.desc())
+        )
+    )
+
+
+def disable_endpoint(session: Session, endpoint_id: int, reason: str, now: datetime) -> None:
+    """Stop sending to a system at the asker's wish. What was still owed to it stays visible as not delivered.
+
+    Raises:
+        NotFound: no such system, or not the asker's.
+    """
+    _own(session, endpoint_id)
+    with as_engine(session):
+        disable(session, endpoint_id, reason, now)
+
+
+def disable(session: Session, endpoint_id: int, reason: str, now: datetime) -> None:
+    """Disable a system and close what is owed to it. Needs the engine; repeating it keeps the first reason."""
+    # The endpoint first, as fan-out does: so the two wait for each other and no delivery is left open behind us.
+    disabled = session.execute(
+        update(Endpoint)
+        .where(Endpoint.id == endpoint_id, Endpoint.disabled_at.is_(None))
+        .values(disabled_at=now, disabled_reason=reason)
+        .returning(Endpoint.id)
+    ).all()
+    if disabled:
+        session.execute(
+            update(Delivery)
+            .where(Delivery.endpoint_id == endpoint_id, Delivery.state == "owed")
+            .values(state="dead")
+        )
+
+
+def send_test_event(session: Session, endpoint_id: int, now: datetime) -> int:
+    """Owe one `endpoint.test` event to this system alone; return the delivery's id.
+
+    Raises:
+        NotFound: no such system, or not the asker's.
+        Conflict: the system is disabled.
+    """
+    endpoint = _own(session, endpoint_id)
+    if endpoint.disabled_at:
+        raise Conflict(N_("这个接收系统已停用。"))
+    event_id = outbox.record(
+        session,
+        enterprise_id=endpoint.enterprise_id,
+        # From the enterprise to itself: no office has a part in it, so none sees it.
+        office_id=endpoint.enterprise_id,
+        push_id=None,
+        type_="endpoint.test",
+        data={"endpoint_id": endpoint.id},
+        now=now,
+    )
+    with as_engine(session):
+        session.execute(
+            update(OutboxEvent).where(OutboxEvent.id == event_id).values(fanned_out_at=now)
+        )
+        delivery = Delivery(
+            endpoint_id=endpoint.id,
+            event_id=event_id,
+            enterprise_id=endpoint.enterprise_id,
+            office_id=endpoint.enterprise_id,
+            next_attempt_at=now,
+            created_at=now,
+        )
+        session.add(delivery)
+    return delivery.id
+
+
+def _own(session: Session, endpoint_id: int) -> Endpoint:
+    endpoint = session.scalar(select(Endpoint).where(Endpoint.id == endpoint_id))
+    if endpoint is None:
+        raise NotFound
+    return endpoint
+
+
+def _bad_url(url: str) -> Problem:
+    return Problem(
+        code="bad_url",
+        severity="error",
+        text=N_(
+            "接收地址“{url}”不可用：应为不超过 500 个字符的 http 或 https 地址，不含用户名和 #，中文域名请用 punycode 写法。"
+        ),
+        params={"url": url[:100]},
+    )

@@ -1,0 +1,163 @@
+"""How each push reached its enterprise, for the planner's and the enterprise's pages; what needs a person; sending again."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import select
+
+from geo.problems import N_, Problem
+from landready.db import Role, Session, actor_of, as_engine
+from landready.errors import Conflict, NotAllowed, NotFound
+from landready.pushes import Push
+from push.models import Attempt, Delivery, Endpoint
+from push.transport import Fault
+
+_WORDS = {
+    Fault.BAD_URL: N_("接收地址写法不可用。"),
+    Fault.UNKNOWN_NAME: N_("接收地址的域名无法解析。"),
+    Fault.REFUSED_ADDRESS: N_("接收地址在内部网段，本系统的配置未允许（push.allow_networks）。"),
+    Fault.PLAIN_HTTP: N_("公网接收地址必须使用 https。"),
+    Fault.NO_CONNECTION: N_("无法连接接收系统。"),
+    Fault.TLS: N_("接收系统的证书未通过验证。"),
+    Fault.TIMEOUT: N_("接收系统没有在时限内答复。"),
+    Fault.BROKEN: N_("连接中断，没有收到完整答复。"),
+    Fault.LOST: N_("发送进程中断，结果未知，已重新发送。"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptShown:
+    """One try; `problem` is None when it was received or is under way (`finished_at` None)."""
+
+    number: int
+    started_at: datetime
+    finished_at: datetime | None
+    problem: Problem | None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookState:
+    """One event on its way to one system of the enterprise: 'owed', 'delivered' or 'dead' (given up)."""
+
+    delivery_id: int
+    state: str
+    attempts: tuple[AttemptShown, ...]
+    next_attempt_at: datetime | None
+    delivered_at: datetime | None
+
+    @property
+    def last_problem(self) -> Problem | None:
+        """What went wrong last, in words; None once received."""
+        if self.state == "delivered":
+            return None
+        return next((one.problem for one in reversed(self.attempts) if one.problem), None)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySummary:
+    """The channels of one push. The portal's inbox has it from the moment of the push; webhooks may be none."""
+
+    push_id: int
+    inbox_at: datetime
+    webhooks: tuple[WebhookState, ...]
+
+
+def deliveries_of(session: Session, push_ids: Iterable[int]) -> Mapping[int, DeliverySummary]:
+    """Return the channels of those pushes that the asker may see."""
+    pushes = session.execute(select(Push.id, Push.pushed_at).where(Push.id.in_(list(push_ids))))
+    inbox = {one.id: one.pushed_at for one in pushes}
+    deliveries = session.scalars(
+        select(Delivery).where(Delivery.push_id.in_(inbox)).order_by(Delivery.id)
+    ).all()
+    attempts = _attempts(session, [one.id for one in deliveries])
+    return {
+        push_id: DeliverySummary(
+            push_id,
+            pushed_at,
+            tuple(
+                _shown(one, attempts.get(one.id, ()))
+                for one in deliveries
+                if one.push_id == push_id
+            ),
+        )
+        for push_id, pushed_at in inbox.items()
+    }
+
+
+def overdue(session: Session, today: date) -> Sequence[Push]:
+    """Pushes the asker may see whose answer is late on `today` (Asia/Shanghai), the latest first."""
+    return session.scalars(
+        select(Push)
+        .where(Push.answered_at.is_(None), Push.due_on < today)
+        .order_by(Push.due_on, Push.id)
+    ).all()
+
+
+def given_up(session: Session) -> Sequence[WebhookState]:
+    """Deliveries the asker may see that will not be tried again by themselves, newest first: a person must act."""
+    dead = session.scalars(
+        select(Delivery).where(Delivery.state == "dead").order_by(Delivery.id.desc())
+    ).all()
+    attempts = _attempts(session, [one.id for one in dead])
+    return [_shown(one, attempts.get(one.id, ())) for one in dead]
+
+
+def redeliver(session: Session, delivery_id: int, now: datetime) -> None:
+    """Owe a delivery anew from the start of the schedule: the same id and bytes, which a receiver knows again.
+
+    Raises:
+        NotFound: no such delivery, or not the asker's.
+        NotAllowed: the asker is neither the office that pushed nor the enterprise.
+        Conflict: it is being sent at this moment, or its system is disabled.
+    """
+    found = session.scalar(select(Delivery).where(Delivery.id == delivery_id))
+    if found is None:
+        raise NotFound
+    if actor_of(session).role not in {Role.OFFICE, Role.ENTERPRISE}:
+        raise NotAllowed
+    with as_engine(session):
+        # The endpoint first, as in fan-out: nothing may become owed to one that is being disabled.
+        endpoint = session.get_one(Endpoint, found.endpoint_id, with_for_update={"read": True})
+        if endpoint.disabled_at:
+            raise Conflict(N_("这个接收系统已停用。"))
+        delivery = session.get_one(Delivery, delivery_id, with_for_update=True)
+        if delivery.lease_until and delivery.lease_until > now:
+            raise Conflict(N_("正在发送，请稍后再看结果。"))
+        delivery.state = "owed"
+        delivery.attempts_made = 0
+        delivery.next_attempt_at = now
+        delivery.delivered_at = None
+
+
+def _attempts(session: Session, delivery_ids: list[int]) -> dict[int, tuple[AttemptShown, ...]]:
+    made: dict[int, tuple[AttemptShown, ...]] = {}
+    found = session.scalars(
+        select(Attempt).where(Attempt.delivery_id.in_(delivery_ids)).order_by(Attempt.id)
+    )
+    for one in found:
+        shown = AttemptShown(one.number, one.started_at, one.finished_at, _problem(one))
+        made[one.delivery_id] = (*made.get(one.delivery_id, ()), shown)
+    return made
+
+
+def _shown(delivery: Delivery, attempts: tuple[AttemptShown, ...]) -> WebhookState:
+    return WebhookState(
+        delivery.id,
+        delivery.state,
+        attempts,
+        delivery.next_attempt_at if delivery.state == "owed" else None,
+        delivery.delivered_at,
+    )
+
+
+def _problem(attempt: Attempt) -> Problem | None:
+    if attempt.error:
+        return Problem(attempt.error, "error", _WORDS[Fault(attempt.error)])
+    if attempt.status is None or 200 <= attempt.status < 300:
+        return None
+    if 300 <= attempt.status < 400:
+        text = N_("接收系统答复 {status}（转向），本系统不跟随转向。")
+    else:
+        text = N_("接收系统答复 {status}。")
+    return Problem("http_status", "error", text, {"status": attempt.status})
