@@ -1,11 +1,12 @@
 """Coverage checks: what surrounds a plot for one utility, dated and stored."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from geoalchemy2 import Geometry, WKBElement
-from sqlalchemy import ForeignKey, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import ForeignKey, String, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, selectinload
 
 from landready.db import Base, Id
 from landready.organisations import Organisation
@@ -72,3 +73,16 @@ class ServedShare(Base):
     enterprise_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
     share: Mapped[float]
     enterprise: Mapped[Organisation] = relationship(foreign_keys=[enterprise_id])
+
+
+def latest(session: Session, plot_ids: Sequence[int]) -> list[Check]:
+    """Return the newest check of each plot and utility, with what the asker may see of facilities and shares."""
+    newest = (
+        select(Check.id)
+        .where(Check.plot_id.in_(plot_ids))
+        .distinct(Check.plot_id, Check.utility)
+        .order_by(Check.plot_id, Check.utility, Check.measured_at.desc(), Check.id.desc())
+    )
+    found = select(Check).where(Check.id.in_(newest)).order_by(Check.plot_id, Check.id)
+    loads = (selectinload(Check.facilities), selectinload(Check.areas))
+    return list(session.scalars(found.options(*loads)))

@@ -111,6 +111,6 @@ def _place(settings: Settings, name: str) -> tuple[Any, str]:
     if PurePath(name).name != name:
         raise NotFound
     url = settings.files.url or (settings.var / "files").absolute().as_uri()
-    system, root = url_to_fs(url)  # type: ignore[no-untyped-call]
+    system, root = url_to_fs(url)
     system.makedirs(root, exist_ok=True)
     return system, f"{root.rstrip('/')}/{name}"

@@ -26,7 +26,7 @@ class Upload(Base):
     source_crs: Mapped[str] = mapped_column(String(200), default="")
     fields: Mapped[list[Any]] = mapped_column(default=list)
     mapping: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    features: Mapped[list[Any]] = mapped_column(default=list)
+    features: Mapped[list[Any]] = mapped_column(default=list, deferred=True)
     problems: Mapped[list[Any]] = mapped_column(default=list)
     # What the upload is for besides its kind: utility of a layer, year of a plan.
     purpose: Mapped[dict[str, Any]] = mapped_column(default=dict)
