@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -29,7 +29,7 @@ def up(settings: Settings, port: int | None, say: Say) -> None:
         ServerError: PostGIS or Redis is missing.
         StartError: a process does not come up.
     """
-    with _only_one(settings), _until_signal():
+    with _only_one(settings), _until_signal(say):
         address = free_address(port)
         servers.prepare(settings, say)
         write_configuration(settings, address)
@@ -71,7 +71,7 @@ class _Stop(BaseException):
 
 
 @contextmanager
-def _until_signal() -> Iterator[None]:
+def _until_signal(say: Say) -> Iterator[None]:
     """Leave the block on INT, TERM or HUP; signals that come while it is being left are ignored."""
     asked = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -84,7 +84,8 @@ def _until_signal() -> Iterator[None]:
     try:
         yield
     except _Stop:
-        pass
+        with suppress(OSError):  # after HUP there is no terminal to say it on
+            say("\n全部进程已停止。\nEvery process has stopped.")
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
