@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from geoalchemy2 import Geometry, WKBElement
 from sqlalchemy import CheckConstraint, Date, ForeignKey, String, Text, UniqueConstraint, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from landready.db import Base, Id
@@ -84,7 +85,7 @@ def latest_answers(session: Session, plot_ids: Sequence[int]) -> Sequence[Answer
     """Return the newest version of every (plot, utility, enterprise) that the asker may see."""
     return session.scalars(
         select(Answer)
-        .distinct(Answer.plot_id, Answer.utility, Answer.enterprise_id)
+        .ext(distinct_on(Answer.plot_id, Answer.utility, Answer.enterprise_id))
         .where(Answer.plot_id.in_(plot_ids))
         .order_by(Answer.plot_id, Answer.utility, Answer.enterprise_id, Answer.version.desc())
     ).all()

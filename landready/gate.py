@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, joinedload
 
@@ -223,15 +224,12 @@ def _said(answer: Answer) -> Said:
 
 def _measured(session: Session, plot_ids: Sequence[int]) -> dict[int, dict[Utility, Measured]]:
     checks = _latest_checks(session, plot_ids)
-    nearest: dict[int, float] = dict(
-        session.execute(
-            select(NearFacility.check_id, func.min(NearFacility.distance_m))
-            .where(NearFacility.check_id.in_([c.id for c in checks]))
-            .group_by(NearFacility.check_id)
-        )
-        .tuples()
-        .all()
+    near = session.execute(
+        select(NearFacility.check_id, func.min(NearFacility.distance_m))
+        .where(NearFacility.check_id.in_([c.id for c in checks]))
+        .group_by(NearFacility.check_id)
     )
+    nearest: dict[int, float] = {check_id: metres for check_id, metres in near}
     measured: dict[int, dict[Utility, Measured]] = defaultdict(dict)
     for check in checks:
         measured[check.plot_id][Utility(check.utility)] = Measured(
@@ -243,7 +241,7 @@ def _measured(session: Session, plot_ids: Sequence[int]) -> dict[int, dict[Utili
 def _latest_checks(session: Session, plot_ids: Sequence[int]) -> Sequence[Check]:
     return session.scalars(
         select(Check)
-        .distinct(Check.plot_id, Check.utility)
+        .ext(distinct_on(Check.plot_id, Check.utility))
         .where(Check.plot_id.in_(plot_ids))
         .order_by(Check.plot_id, Check.utility, Check.measured_at.desc())
     ).all()
