@@ -48,6 +48,8 @@ class SupplyPlan(Base):
     created_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
     released_at: Mapped[datetime | None]
     released_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    # Who was asked at the release and who was not, with the reason: landready.concerned.Asked with the number of its plots.
+    asked: Mapped[list[Any]] = mapped_column(default=list)
     office: Mapped[Organisation] = relationship(lazy="joined")
     upload: Mapped[Upload] = relationship()
     plots: Mapped[list["Plot"]] = relationship(

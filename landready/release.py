@@ -3,7 +3,7 @@
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
 from sqlalchemy import insert, select
@@ -70,6 +70,7 @@ def release(
         checks = measure(session, settings.check, settings.region, plan.plots, now)
         everyone = concerned(_candidates(session, plan.city, checks), plots)
         asked = [a for a in everyone if a.reason is not Reason.ELSEWHERE]
+        plan.asked = [{**asdict(a), "plots": len(a.plots)} for a in everyone]
         pushes = _push(session, plan, asked, due, now)
         _tell(session, plan, pushes, asked, checks, now)
     return Receipt(
