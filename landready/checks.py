@@ -6,6 +6,7 @@ from typing import Any
 
 from geoalchemy2 import Geometry, WKBElement
 from sqlalchemy import ForeignKey, String, UniqueConstraint, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, selectinload
 
 from landready.db import Base, Id
@@ -80,9 +81,12 @@ def latest(session: Session, plot_ids: Sequence[int]) -> list[Check]:
     newest = (
         select(Check.id)
         .where(Check.plot_id.in_(plot_ids))
-        .distinct(Check.plot_id, Check.utility)
+        .ext(distinct_on(Check.plot_id, Check.utility))
         .order_by(Check.plot_id, Check.utility, Check.measured_at.desc(), Check.id.desc())
     )
     found = select(Check).where(Check.id.in_(newest)).order_by(Check.plot_id, Check.id)
-    loads = (selectinload(Check.facilities), selectinload(Check.areas))
+    loads = (
+        selectinload(Check.facilities).joinedload(NearFacility.enterprise),
+        selectinload(Check.areas).joinedload(ServedShare.enterprise),
+    )
     return list(session.scalars(found.options(*loads)))
