@@ -413,7 +413,7 @@ def upgrade() -> None:
         sa.Column("created_by", sa.BigInteger(), nullable=True),
         sa.Column("released_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("released_by", sa.BigInteger(), nullable=True),
-        sa.Column("asked", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("asked", postgresql.JSONB(), nullable=False),
         sa.CheckConstraint(
             "(state = 'released') = (released_at is not null)", name=op.f("ck_supply_plan_released")
         ),
