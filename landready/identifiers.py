@@ -24,6 +24,7 @@ _INNER_WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
 _PROJECT = re.compile(r"(\d{4})-(\d{6})-\d{2}-\d{2}-\d{6}")
 _PERMIT = re.compile(r"([建地乡用])字第(\d{6})(\d{4})(GG|YG|XG|XS)?(\d{5,7})(-\d+)?号?")
 _MOBILE = re.compile(r"(?:\+?86)?(1[3-9]\d{9})")
+_LANDLINE = re.compile(r"(?:(?:0\d{2,3})?[2-9]\d{6,7}|[48]00\d{7}|1\d{4})(?:转\d+)?")
 _FIRST_PERMIT_YEAR = 2008  # the law behind today's permits came into force that year
 _OLD_PROJECT_YEARS = range(2013, 2021)
 
@@ -134,6 +135,12 @@ def mobile(text: str) -> str | None:
     """Return the eleven digits of a mainland mobile number, or None."""
     found = _MOBILE.fullmatch(tidy(text).replace("-", ""))
     return found[1] if found else None
+
+
+def telephone(text: str) -> bool:
+    """Does this look like a telephone number of the mainland: mobile, landline with or without area code, service line?"""
+    digits = re.sub(r"[-()]", "", tidy(text))
+    return mobile(text) is not None or _LANDLINE.fullmatch(digits) is not None
 
 
 def masked(number: str) -> str:

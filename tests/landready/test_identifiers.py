@@ -126,6 +126,24 @@ def test_mobile_numbers(text: str, number: str | None) -> None:
     assert identifiers.mobile(text) == number
 
 
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("0898-66666666", True),
+        ("（0898）6666 6666", True),
+        ("66666666转801", True),
+        ("13800000000", True),
+        ("4001234567", True),
+        ("12345", True),
+        ("12800000000", False),
+        ("无", False),
+        ("", False),
+    ],
+)
+def test_telephone_numbers_of_any_kind(text: str, is_one: bool) -> None:
+    assert identifiers.telephone(text) == is_one
+
+
 def test_telephones_are_masked_for_logs() -> None:
     assert identifiers.masked("13800000000") == "138****0000"
     assert identifiers.masked("110") == "****"
