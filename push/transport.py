@@ -20,6 +20,7 @@ from ipaddress import ip_address
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
+from urllib3.util.ssl_match_hostname import CertificateError
 
 from push.addresses import Address, BadUrl, Network, Target, allowed, parse, refused
 
@@ -128,11 +129,11 @@ def _connect(target: Target, addresses: list[Address], deadline: float) -> HTTPC
         connection = _connection(target, address, share)
         try:
             connection.connect()
+        except NewConnectionError:  # before its own base class, which is that of timeouts
+            fault = Fault.NO_CONNECTION
         except (ConnectTimeoutError, TimeoutError):
             fault = Fault.TIMEOUT
-        except NewConnectionError:
-            fault = Fault.NO_CONNECTION
-        except (SSLError, ssl.SSLError, ssl.CertificateError):
+        except (SSLError, ssl.SSLError, CertificateError):
             fault = Fault.TLS
         except (HTTPError, OSError, ValueError):
             fault = Fault.NO_CONNECTION
@@ -185,6 +186,8 @@ def _exchange(
         finally:
             connection.close()
         answer.close()
+        if cut.is_set():  # the end of the line passes for the end of the headers
+            return Failed(Fault.TIMEOUT)
         return Answered(answer.status, answer.headers.get("Retry-After", "")[:_HEADER_LIMIT])
 
 

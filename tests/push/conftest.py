@@ -1,0 +1,142 @@
+"""A world of one office and one enterprise with a receiver, and push's own processes on the test servers."""
+
+import re
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from tests.factories import make_push
+from tests.push.receiver import Receiver
+from sqlalchemy import Engine, select
+
+from landready import outbox
+from landready.db import ENGINE, Actor, Role, transaction
+from landready.settings import ROOT, Settings
+from landready.settings import Push as PushSettings
+from push import signing
+from push.models import Attempt, Delivery, Endpoint
+
+TIMEOUT_S = 1
+Process = subprocess.Popen[bytes]
+
+
+@dataclass
+class World:
+    """One office, one enterprise, one push between them; events are written as the domain writes them."""
+
+    engine: Engine
+    office_id: int
+    enterprise_id: int
+    push_id: int
+
+    @property
+    def enterprise(self) -> Actor:
+        return Actor(Role.ENTERPRISE, self.enterprise_id)
+
+    @property
+    def office(self) -> Actor:
+        return Actor(Role.OFFICE, self.office_id)
+
+    def add_endpoint(self, url: str, enterprise_id: int | None = None) -> Endpoint:
+        with transaction(self.engine, ENGINE) as session:
+            endpoint = Endpoint(
+                enterprise_id=enterprise_id or self.enterprise_id,
+                url=url,
+                secret=signing.new_secret(),
+                created_at=datetime.now(UTC),
+            )
+            session.add(endpoint)
+        return endpoint
+
+    def record(self, number: int = 1, enterprise_id: int | None = None) -> list[uuid.UUID]:
+        with transaction(self.engine, ENGINE) as session:
+            return [
+                outbox.record(
+                    session,
+                    enterprise_id=enterprise_id or self.enterprise_id,
+                    office_id=self.office_id,
+                    push_id=None if enterprise_id else self.push_id,
+                    type_="plan.released",
+                    data={"标题": "供地计划", "n": n},
+                    now=datetime.now(UTC),
+                )
+                for n in range(number)
+            ]
+
+    def deliveries(self) -> list[Delivery]:
+        with transaction(self.engine, ENGINE) as session:
+            return list(session.scalars(select(Delivery).order_by(Delivery.id)))
+
+    def attempts(self) -> list[Attempt]:
+        with transaction(self.engine, ENGINE) as session:
+            return list(session.scalars(select(Attempt).order_by(Attempt.id)))
+
+    def states(self) -> list[str]:
+        return [one.state for one in self.deliveries()]
+
+
+@pytest.fixture
+def world(database: Engine) -> World:
+    with transaction(database, ENGINE) as session:
+        push = make_push(session)
+        return World(database, push.office_id, push.enterprise_id, push.id)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def push_settings(settings: Settings) -> PushSettings:
+    """Loopback is an allowed network here, and nobody waits long."""
+    return settings.push.model_copy(
+        update={
+            "timeout_s": TIMEOUT_S,
+            "sweep_s": 0.5,
+            "allow_networks": (ip_network("127.0.0.1/32"),),
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def push_environment(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """The same settings for a process of its own."""
+    text = (ROOT / "config.toml").read_text(encoding="utf-8")
+    given = {"timeout_s": str(TIMEOUT_S), "sweep_s": "0.5", "allow_networks": '["127.0.0.1/32"]'}
+    for key, value in given.items():
+        text, changed = re.subn(rf"^{key} = .*$", f"{key} = {value}", text, flags=re.MULTILINE)
+        assert changed == 1
+    path: Path = tmp_path_factory.mktemp("push") / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    return {**environment, "LANDREADY_CONFIG": str(path), "PYTHONUNBUFFERED": "1"}
+
+
+@pytest.fixture
+def start(push_environment: dict[str, str]) -> Iterator[Callable[..., Process]]:
+    """Start `push.worker` or `push.sweep` as a process; killed at the end of the test."""
+    started: list[Process] = []
+
+    def start(module: str, **environment: str) -> Process:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module],
+            cwd=ROOT,
+            env={**push_environment, **environment},
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.send_signal(signal.SIGKILL)
+        process.wait(20)
