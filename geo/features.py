@@ -130,7 +130,7 @@ def _whole(record: Record, terms: Terms, result: Result) -> bool:
             _error(record, result, "geometry_missing", N_("没有图形，或图形是空的。"))
         return False
     if not shapes.is_finite(shape):
-        _error(record, result, "not_finite", N_("坐标里有无效数字（NaN、无穷大或过大）。"))
+        _error(record, result, "not_finite", shapes.NOT_FINITE)
         return False
     if terms.kind == "facilities":
         return True

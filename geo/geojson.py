@@ -9,6 +9,7 @@ from shapely.geometry.base import BaseGeometry
 
 from geo.errors import Refused, refuse
 from geo.problems import N_, Problem
+from geo.shapes import NOT_FINITE
 from geo.source import Record, Source
 from geo.text import decode
 
@@ -22,6 +23,8 @@ _SHAPES = {
     "MultiPolygon",
     "GeometryCollection",
 }
+
+_BROKEN = N_("图形的坐标写法有误（点数不足、缺数字或层次不对），无法读取。")
 
 
 def read(path: Path, *, features: int) -> Source:
@@ -115,15 +118,9 @@ def _shape(feature: object, row: int, problems: list[Problem]) -> BaseGeometry |
         shapely.errors.ShapelyError,
         IndexError,
     ):
-        problems.append(
-            Problem(
-                "geometry_broken",
-                "error",
-                N_("图形的坐标写法有误（点数不足、缺数字或层次不对），无法读取。"),
-                row=row,
-                where=f"第 {row} 个图形",
-            )
-        )
+        odd = any(word in json.dumps(geometry) for word in ("NaN", "Infinity"))
+        code, text = ("not_finite", NOT_FINITE) if odd else ("geometry_broken", _BROKEN)
+        problems.append(Problem(code, "error", text, row=row, where=f"第 {row} 个图形"))
         return shapely.Point()
 
 

@@ -96,7 +96,7 @@ def _damaged(error: Exception) -> Refused:
 
 def _layers(path: Path, kind: str) -> list[int]:
     """Numbers of the layers to read: two folders of a KML may bear one name."""
-    found = list(enumerate(pyogrio.list_layers(path)))  # type: ignore[no-untyped-call]
+    found = list(enumerate(pyogrio.list_layers(path)))
     spatial = [(number, str(name)) for number, (name, shape) in found if shape is not None]
     if not spatial:
         raise refuse("no_layer", N_("文件里没有带图形的图层，只有属性表。请上传带边界的数据。"))
@@ -113,13 +113,13 @@ def _layers(path: Path, kind: str) -> list[int]:
 
 
 def _crs_of(path: Path, layer: int) -> str:
-    return str(pyogrio.read_info(path, layer=layer)["crs"])  # type: ignore[no-untyped-call]
+    return str(pyogrio.read_info(path, layer=layer)["crs"])
 
 
 def _table(
     path: Path, layer: int, features: int, encoding: str | None
 ) -> tuple[str | None, list[str], list[tuple[Any, dict[str, object]]]]:
-    meta, _, shapes, columns = pyogrio.raw.read(  # type: ignore[no-untyped-call]
+    meta, _, shapes, columns = pyogrio.raw.read(
         path, layer=layer, max_features=features + 1, encoding="ISO-8859-1" if encoding else None
     )
     names = [_text(name, encoding) for name in meta["fields"]]

@@ -12,6 +12,7 @@ from geo.errors import refuse
 from geo.problems import N_
 
 WKT_DEPTH = 8
+NOT_FINITE = N_("坐标里有无效数字（NaN、无穷大或过大）。")
 _PLACE = re.compile(r"\[(\S+) (\S+)\]")
 
 

@@ -60,7 +60,7 @@ def read_xlsx(path: Path, *, features: int) -> Source:
         Refused: damaged, no boundary in it, or too many rows.
     """
     try:
-        book = openpyxl.reader.excel.load_workbook(  # type: ignore[no-untyped-call]
+        book = openpyxl.reader.excel.load_workbook(
             path, read_only=True, data_only=True, keep_links=False
         )
         sheet = book.worksheets[0]

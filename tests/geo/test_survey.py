@@ -305,12 +305,14 @@ def test_a_ring_of_two_points_is_refused():
     assert "survey_ring_short" in codes(source)
 
 
-@pytest.mark.parametrize("text", ["你好\n", "a,b,c\n1,2,3\n", HEAD])
+@pytest.mark.parametrize("text", ["你好\n", HEAD, "说明：请看附件\n1,2,3\n"])
 def test_other_text_is_refused_with_what_is_expected(text):
-    try:
-        source = survey.parse(text)
-    except Refused as refusal:
-        assert refusal.problem.code == "survey_not"
-    else:
-        assert source.refused
-        assert codes(source) == {"survey_order"}
+    with pytest.raises(Refused) as refusal:
+        survey.parse(text)
+    assert refusal.value.problem.code == "survey_not"
+
+
+def test_coordinates_before_any_plot_are_an_error_with_their_line():
+    source = survey.parse("[地块坐标]\nJ1,1,2215000,37432000\n")
+    assert (codes(source), source.refused) == ({"survey_order"}, True)
+    assert source.problems[0].where == "第 2 行"
