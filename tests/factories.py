@@ -1,6 +1,7 @@
 """Rows for tests, everything defaulted: a test names what it is about. They need a transaction of the engine."""
 
 from datetime import UTC, date, datetime
+from functools import cache
 from itertools import count
 from typing import TypeVar
 
@@ -81,10 +82,16 @@ def make_account(session: Session, organisation: Organisation, **given: object) 
     }
     account = Account(
         organisation_id=organisation.id,
-        password_hash=hash_password(password),
+        password_hash=_hashed(password),
         **{**values, **given},
     )
     return _add(session, account)
+
+
+@cache
+def _hashed(password: str) -> str:
+    """Argon2 is slow on purpose; once a run is enough."""
+    return hash_password(password)
 
 
 def make_key(session: Session, organisation: Organisation, now: datetime = NOW) -> str:

@@ -73,7 +73,12 @@ def test_plot_with_water_and_power_is_listed_with_its_verdict(story):
         verdict = session.get_one(Verdict, listing.verdict_id)
         assert verdict.ready
         assert len(verdict.inputs["answers"]) == 2
-        assert {w["utility"] for w in verdict.warnings} == {"drainage", "gas", "telecom", "cable_tv"}
+        assert {w["utility"] for w in verdict.warnings} == {
+            "drainage",
+            "gas",
+            "telecom",
+            "cable_tv",
+        }
 
 
 def test_a_later_no_outweighs_an_earlier_yes(story):
@@ -135,14 +140,18 @@ HOSTILE = {
 }
 
 
+def run(session, statements, given):
+    for statement in statements.split(";"):
+        bound = {name: value for name, value in given.items() if f":{name}" in statement}
+        session.execute(text(statement), bound)
+
+
 @pytest.mark.parametrize("way", HOSTILE)
 def test_application_role_cannot_list_an_unready_plot_by_sql(story, way):
     story.answer("power")
     given = {"plot": story.plot_id, "office": story.office.organisation_id}
     with pytest.raises(DBAPIError), story.as_office() as session:
-        for statement in HOSTILE[way].split(";"):
-            bound = {k: v for k, v in given.items() if f":{k}" in statement}
-            session.execute(text(statement), bound)
+        run(session, HOSTILE[way], given)
     with transaction(story.engine, ENGINE) as session:
         assert not session.scalars(select(Listing)).all()
 
@@ -197,7 +206,10 @@ def test_commitment_counts_until_its_date(story):
     story.answer("water", verdict=AnswerVerdict.READY_BY, ready_by=day, works="DN200 管 300 m")
     story.answer("power")
     with story.as_office() as session:
-        assert list_plot(session, story.plot_id, story.gate, account_id=None, now=NOW).state == "listed"
+        assert (
+            list_plot(session, story.plot_id, story.gate, account_id=None, now=NOW).state
+            == "listed"
+        )
 
 
 def test_python_and_database_agree_on_every_kind_of_answer(story):

@@ -1,0 +1,315 @@
+"""Two walls between tenants, row-level security and the query layer, and either holds without the other."""
+
+import uuid
+from datetime import date
+
+import pytest
+import shapely
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from landready import tenancy
+from landready.answers import Attachment
+from landready.applications import Application, ApplicationField, Item, ItemMove
+from landready.checks import Check, NearFacility, ServedShare
+from landready.db import ENGINE, PUBLIC, Actor, Base, Role, transaction
+from landready.layers import Facility
+from landready.listings import Listing, Verdict
+from landready.outbox import OutboxEvent
+from landready.permits import Permit
+from landready.plans import Plot, Upload
+from landready.pushes import Push
+from landready.shapes import multi, stored
+from push.models import Attempt, Delivery, Endpoint
+from tests.factories import (
+    NOW,
+    make_account,
+    make_answer,
+    make_department,
+    make_enterprise,
+    make_key,
+    make_layer,
+    make_office,
+    make_organisation,
+    make_owner,
+    make_plan,
+    make_push,
+    make_supervisor,
+    make_upload,
+    point,
+    square,
+)
+
+# One row of each in both worlds, so that whoever sees a row of the other world is caught.
+ONE_EACH = ["supply_plan", "plot", "coverage_check", "check_facility", "check_area", "push_plot", "answer", "attachment", "verdict", "permit", "application", "application_field", "delivery", "attempt"]
+# role → table → how many rows of the own world are seen; a table that is not named shows nothing
+SEEN: dict[str, dict[str, int]] = {
+    "office": {
+        **dict.fromkeys(ONE_EACH, 1),
+        "upload": 1,
+        "push": 2,
+        "item": 2,
+        "item_move": 2,
+        "api_key": 1,
+        "account": 1,
+    },
+    "enterprise": {
+        **dict.fromkeys([t for t in ONE_EACH if t != "verdict"], 1),
+        "upload": 1,
+        "push": 2,
+        "item": 1,
+        "item_move": 1,
+        "layer": 1,
+        "facility": 1,
+        "endpoint": 1,
+    },
+    "owner": {
+        **dict.fromkeys(["plot", "answer", "permit", "application", "application_field"], 1),
+        "push": 1,
+        "item": 2,
+        "item_move": 2,
+    },
+    "department": {
+        **dict.fromkeys(["plot", "answer", "permit", "application", "application_field"], 1),
+        "item": 1,
+        "item_move": 1,
+    },
+    "exchange": {"permit": 1},
+    "city_supervisor": {
+        **dict.fromkeys(ONE_EACH, 1),
+        "push": 2,
+        "item": 2,
+        "item_move": 2,
+    },
+    "public": {},
+}
+PUBLIC_TABLES = {"organisation", "service_area", "listing", "gate_rule"}
+
+
+def world(session: Session, city: str, x: float) -> dict[str, Actor]:
+    office = make_office(session, city=city)
+    enterprise = make_enterprise(session, "water", city=city)
+    owner = make_owner(session)
+    department = make_department(session, city=city)
+    exchange = make_organisation(session, "exchange", city=city)
+    account = make_account(session, office)
+    make_key(session, office)
+    make_upload(session, enterprise, kind="facilities")
+    plan = make_plan(session, office, plots=1, state="released")
+    layer = make_layer(session, enterprise, point(x, 0))
+    make_layer(session, enterprise, square(x), kind="service_areas")
+    push = make_push(session, plan, enterprise)
+    plot = session.get_one(Plot, push.plots[0].plot_id)
+    answer = make_answer(session, push)
+    same = {"office_id": office.id, "enterprise_id": enterprise.id}
+
+    def add(row: Base) -> Base:
+        session.add(row)
+        session.flush()
+        return row
+
+    add(Attachment(answer_id=answer.id, enterprise_id=enterprise.id, filename="a", stored_as="a", media_type="x", size=1))  # fmt: skip
+    check = add(Check(plot_id=plot.id, office_id=office.id, utility="water", plot_revision=1, measured_at=NOW, working_crs="EPSG:4546", radius_m=1, served_share=1))  # fmt: skip
+    facility = session.scalar(select(Facility).where(Facility.layer_id == layer.id))
+    link = stored([shapely.LineString([(110, 20), (110, 20.1)])])[0]
+    add(NearFacility(check_id=check.id, facility_id=facility.id, rank=1, distance_m=1, link=link, **same))  # fmt: skip
+    add(ServedShare(check_id=check.id, share=1, **same))
+    add(Verdict(plot_id=plot.id, office_id=office.id, plot_revision=1, ready=False, blockers=[], warnings=[], inputs={}, rule_version="x", evaluated_at=NOW, valid_until=NOW))  # fmt: skip
+    permit = add(Permit(permit_no=f"建字第{city}号", source_id=exchange.id, office_id=office.id, owner_id=owner.id, plot_id=plot.id, city=city, project_name="x", payload={}, payload_sha256="", received_at=NOW, geom=stored([multi(square(x))])[0]))  # fmt: skip
+    add(Push(kind="project", permit_id=permit.id, owner_id=owner.id, pushed_at=NOW, due_on=date(2026, 3, 9), **same))  # fmt: skip
+    application = add(Application(permit_id=permit.id, plot_id=plot.id, owner_id=owner.id, office_id=office.id, city=city, state="submitted", seeded_at=NOW, submitted_at=NOW))  # fmt: skip
+    add(ApplicationField(application_id=application.id, name="x", value="x", source="permit"))
+    for number, assignee in ((1, enterprise), (7, department)):
+        item = add(Item(application_id=application.id, annex_no=number, owner_id=owner.id, office_id=office.id, assignee_id=assignee.id, state=1))  # fmt: skip
+        add(ItemMove(item_id=item.id, to_state=1, moved_at=NOW, mover_id=assignee.id))
+    event = add(OutboxEvent(id=uuid.uuid4(), push_id=push.id, type="x", body=b"{}", body_sha256="", created_at=NOW, **same))  # fmt: skip
+    endpoint = add(Endpoint(enterprise_id=enterprise.id, url="https://x.example", secret="s", created_at=NOW))  # fmt: skip
+    delivery = add(Delivery(endpoint_id=endpoint.id, event_id=event.id, push_id=push.id, next_attempt_at=NOW, created_at=NOW, **same))  # fmt: skip
+    add(Attempt(delivery_id=delivery.id, enterprise_id=enterprise.id, number=1, started_at=NOW))
+    return {
+        "office": account.actor,
+        "enterprise": Actor(Role.ENTERPRISE, enterprise.id, None, city),
+        "owner": Actor(Role.OWNER, owner.id),
+        "department": Actor(Role.DEPARTMENT, department.id, None, city),
+        "exchange": Actor(Role.EXCHANGE, exchange.id, None, city),
+        "city_supervisor": Actor(
+            Role.SUPERVISOR, make_supervisor(session, city=city).id, None, city
+        ),
+        "public": PUBLIC,
+    }
+
+
+@pytest.fixture
+def worlds(database):
+    with transaction(database, ENGINE) as session:
+        return {city: world(session, city, x) for city, x in (("460100", 0), ("460200", 5000))}
+
+
+def models() -> list[type[Base]]:
+    return [m.class_ for m in Base.registry.mappers if m.class_.__tablename__ not in PUBLIC_TABLES]
+
+
+def without_rows_nobody_has(session: Session, counted: dict[str, int]) -> dict[str, int]:
+    """The service-area layers are public; leave them out, the other layers are what is secret."""
+    if "layer" in counted:
+        counted["layer"] -= 2
+    return {table: n for table, n in counted.items() if n}
+
+
+def by_query_layer(session: Session) -> dict[str, int]:
+    return {m.__tablename__: len(session.scalars(select(m)).unique().all()) for m in models()}
+
+
+def by_database(session: Session) -> dict[str, int]:
+    """Core statements on plain tables: nothing of the ORM's events touches them."""
+    return {
+        m.__tablename__: session.connection().scalar(select(func.count()).select_from(m.__table__))
+        for m in models()
+    }
+
+
+@pytest.mark.parametrize("city", ["460100", "460200"])
+@pytest.mark.parametrize("role", SEEN)
+def test_both_walls_show_the_own_rows_only(database, worlds, role, city):
+    with transaction(database, worlds[city][role]) as session:
+        assert without_rows_nobody_has(session, by_query_layer(session)) == SEEN[role]
+
+
+@pytest.mark.parametrize("role", SEEN)
+def test_database_alone_keeps_tenants_apart(database, worlds, role):
+    with transaction(database, worlds["460100"][role]) as session:
+        assert without_rows_nobody_has(session, by_database(session)) == SEEN[role]
+
+
+@pytest.mark.parametrize("role", SEEN)
+def test_query_layer_alone_keeps_tenants_apart(owner, database, worlds, role):
+    """As the owner with row-level security switched off; the transaction is rolled back."""
+    with owner.connect() as connection, Session(connection) as session:
+        for model in models():
+            connection.execute(
+                text(f"alter table {model.__tablename__} disable row level security")
+            )
+        assert connection.scalar(text("select count(*) from supply_plan")) == 2  # the wall is down
+        session.info["actor"] = worlds["460100"][role]
+        assert without_rows_nobody_has(session, by_query_layer(session)) == SEEN[role]
+        connection.rollback()
+
+
+def test_supervisor_of_the_province_sees_both_cities(database, worlds):
+    with transaction(database, Actor(Role.SUPERVISOR, 999)) as session:
+        counted = without_rows_nobody_has(session, by_query_layer(session))
+        seen = {table: 2 * n for table, n in SEEN["city_supervisor"].items()}
+        assert counted == seen
+        assert without_rows_nobody_has(session, by_database(session)) == seen
+
+
+def test_administrator_sees_accounts_and_endpoints_and_no_business(database, worlds):
+    with transaction(database, Actor(Role.ADMIN, 999)) as session:
+        expected = {"account": 2, "api_key": 2, "endpoint": 2}
+        assert without_rows_nobody_has(session, by_query_layer(session)) == expected
+        assert without_rows_nobody_has(session, by_database(session)) == expected
+
+
+def test_every_table_has_row_level_security_forced(owner):
+    with owner.connect() as connection:
+        loose = connection.scalars(
+            text(
+                "select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace"
+                " and not (relrowsecurity and relforcerowsecurity)"
+            )
+        ).all()
+    assert set(loose) == {"alembic_version", "gate_rule", "spatial_ref_sys"}
+
+
+def test_every_table_has_a_rule_in_the_query_layer():
+    assert {m for m in models() if m not in tenancy.RULES} == set()
+
+
+def test_application_role_owns_nothing_and_bypasses_nothing(owner):
+    with owner.connect() as connection:
+        role = connection.execute(
+            text(
+                "select rolsuper, rolbypassrls, rolcreaterole from pg_roles where rolname = 'landready_app'"
+            )
+        ).one()
+        owned = connection.scalar(
+            text("select count(*) from pg_class where relowner = 'landready_app'::regrole")
+        )
+    assert tuple(role) == (False, False, False)
+    assert owned == 0
+
+
+def test_pooled_connection_forgets_the_last_asker(database, worlds):
+    with transaction(database, ENGINE) as session:
+        assert session.scalar(text("select app_role()")) == "engine"
+    with database.connect() as connection:
+        assert connection.scalar(text("select app_role()")) == "public"
+        assert connection.scalar(text("select count(*) from supply_plan")) == 0
+
+
+def test_office_cannot_file_a_plan_under_another_office(database, worlds):
+    mine, theirs = worlds["460100"]["office"], worlds["460200"]["office"]
+    with (
+        pytest.raises(DBAPIError, match="row-level security"),
+        transaction(database, mine) as session,
+    ):
+        session.execute(
+            text(
+                "insert into supply_plan (office_id, upload_id, city, title, state, created_at)"
+                " select :other, id, '460200', 'x', 'draft', now() from upload limit 1"
+            ),
+            {"other": theirs.organisation_id},
+        )
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update plot set name = 'x' where office_id = :other",
+        "delete from upload where organisation_id = :other",
+        "update supply_plan set title = 'x' where office_id = :other",
+        "update listing set state_reason = 'x' where office_id = :other",
+    ],
+)
+def test_office_changes_no_row_of_another_office(database, worlds, statement):
+    mine, theirs = worlds["460100"]["office"], worlds["460200"]["office"]
+    with transaction(database, mine) as session:
+        assert session.execute(text(statement), {"other": theirs.organisation_id}).rowcount == 0
+
+
+def test_enterprise_cannot_answer_what_it_was_not_asked(database, worlds):
+    mine = worlds["460100"]["enterprise"]
+    with (
+        pytest.raises(DBAPIError, match="row-level security"),
+        transaction(database, mine) as session,
+    ):
+        session.execute(
+            text(
+                "insert into answer (push_id, plot_id, plot_revision, enterprise_id, office_id, utility, version, verdict,"
+                " works, reason, answered_at) select push_id, plot_id, 1, enterprise_id, office_id, 'power', 1,"
+                " 'not_concerned', '', '', now() from push_plot"
+            )
+        )
+
+
+def test_listed_plot_is_public_and_its_neighbour_is_not(database, owner, worlds):
+    with transaction(database, ENGINE) as session:
+        plot = session.scalar(select(Plot).where(Plot.city == "460100"))
+    with owner.begin() as connection:  # the gate is not under test here
+        connection.execute(text("select set_config('app.role', 'engine', true)"))
+        connection.execute(text("alter table listing disable trigger listing_gate"))
+        connection.execute(
+            text(
+                "insert into listing (plot_id, office_id, city, verdict_id, state, state_reason, listed_at, changed_at)"
+                " select p.id, p.office_id, p.city, v.id, 'listed', '', now(), now() from plot p join verdict v"
+                " on v.plot_id = p.id where p.id = :id"
+            ),
+            {"id": plot.id},
+        )
+        connection.execute(text("alter table listing enable trigger listing_gate"))
+    with transaction(database, PUBLIC) as session:
+        assert [p.id for p in session.scalars(select(Plot))] == [plot.id]
+        assert by_database(session)["plot"] == by_database(session)["answer"] == 1
+        assert session.scalars(select(Listing)).one().plot_id == plot.id
+        assert not session.scalars(select(Upload)).all()
