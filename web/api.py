@@ -30,7 +30,7 @@ class ListingOut(BaseModel):
     city: str = Field(description="adcode, GB/T 2260")
     office: str
     use: str
-    use_code: str | None = Field(description="国土空间用地用海分类 2023")
+    use_code: str | None = Field(description="code of the national land-use classification of 2023")
     area_m2: float = Field(description="geodesic area on the ellipsoid of EPSG:4490")
     plot_ratio: str
     supply_mode: str

@@ -1,0 +1,47 @@
+"""Migrations and models tell one story."""
+
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+
+import push.models  # noqa: F401 - its tables belong to the metadata
+from landready import migrate
+from landready.schema import Base
+
+
+def _ours(_thing, name, kind, reflected, _other):
+    return not (kind == "table" and reflected and name == "spatial_ref_sys")
+
+
+def test_there_is_one_head(owner):
+    with owner.connect() as connection:
+        assert len(ScriptDirectory.from_config(migrate.config(connection)).get_heads()) == 1
+
+
+def test_migrated_tables_equal_the_models(owner):
+    with owner.connect() as connection:
+        options = {"compare_type": True, "compare_server_default": True, "include_object": _ours}
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_up_down_and_up_again(settings, owner, engine):
+    migrate.downgrade(settings, "base")
+    with owner.connect() as connection:
+        assert set(inspect(connection).get_table_names()) <= {"alembic_version", "spatial_ref_sys"}
+        left = "select count(*) from pg_proc where pronamespace = 'public'::regnamespace and proname like 'app\\_%'"
+        assert connection.scalar(text(left)) == 0
+    migrate.upgrade(settings)
+    engine.dispose()  # its connections remember the dropped tables
+    with owner.connect() as connection:
+        assert set(Base.metadata.tables) <= set(inspect(connection).get_table_names())
+        assert connection.scalar(text("select count(*) from gate_rule")) == 6
+
+
+def test_rule_in_the_database_follows_the_configuration(settings, owner):
+    looser = settings.gate.model_copy(update={"version": "next"})
+    migrate.upgrade(settings.model_copy(update={"gate": looser}))
+    with owner.connect() as connection:
+        assert connection.scalars(text("select distinct version from gate_rule")).all() == ["next"]
+    migrate.upgrade(settings)
