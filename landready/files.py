@@ -19,6 +19,7 @@ from landready.settings import Settings
 
 _CHUNK = 1 << 20
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
+_NAME = re.compile(r"[0-9a-f]{32}(\.[a-z0-9]{1,8})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,8 @@ def delete(settings: Settings, name: str) -> None:
 
 
 def _place(settings: Settings, name: str) -> tuple[Any, str]:
-    """File system and path of `name`; names hold no separators, so none leads outside."""
-    if PurePath(name).name != name:
+    """File system and path of `name`; only names of our own making are places."""
+    if not _NAME.fullmatch(name):
         raise NotFound
     url = settings.files.url or (settings.var / "files").absolute().as_uri()
     system, root = url_to_fs(url)
