@@ -1,19 +1,25 @@
-"""What a planner does to a draft, one function per button. A released plan is never changed (landready.release)."""
+"""What a planner does, one function per button. A released plan is never changed (landready.release)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import BinaryIO
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from geo.problems import N_
+from geo.problems import N_, Problem
 from landready import drafts, systems, uploads
+from landready.blockers import Blocker
 from landready.db import actor_of
-from landready.errors import Conflict, NotFound
+from landready.errors import Conflict, Invalid, NotFound, NotReady
+from landready.gate import list_plot, move_listing
+from landready.listings import Listing
 from landready.organisations import Organisation
 from landready.plans import SupplyPlan, Upload
-from landready.settings import Settings
+from landready.settings import Gate, Settings
+
+# As much as the column holds.
+REASON = 500
 
 
 def upload_plan(
@@ -148,3 +154,42 @@ def _receive(
         crs=systems.named(crs),
         now=now,
     )
+
+
+def list_plots(
+    session: Session, plot_ids: Iterable[int], gate: Gate, now: datetime
+) -> dict[int, tuple[Blocker, ...]]:
+    """Put plots on offer; return what is missing for those that may not be. Each plot is tried for itself.
+
+    Raises:
+        NotFound: one is not a plot of the asker's.
+        Conflict: one is on offer already, or was sold.
+    """
+    refused = {}
+    for plot_id in plot_ids:
+        try:
+            with session.begin_nested():
+                list_plot(session, plot_id, gate, account_id=actor_of(session).account_id, now=now)
+        except NotReady as error:
+            refused[plot_id] = error.blockers
+    return refused
+
+
+def change_listing(
+    session: Session, listing_id: int, state: str, reason: str, gate: Gate, now: datetime
+) -> Listing:
+    """Suspend, resume, withdraw or mark as sold (landready.gate.move_listing); taking land off the market needs a reason.
+
+    Raises:
+        Invalid: the reason is missing or too long.
+        NotFound, Conflict, NotReady: as the gate says; the session can still be used.
+    """
+    reason = uploads.storable(reason).strip()
+    if state in ("suspended", "withdrawn") and not reason:
+        text = N_("请写明原因，公众会看到它。")
+        raise Invalid((Problem("reason_missing", "error", text),))
+    if len(reason) > REASON:
+        text = N_("原因最多 {limit} 个字。")
+        raise Invalid((Problem("reason_long", "error", text, {"limit": REASON}),))
+    with session.begin_nested():
+        return move_listing(session, listing_id, state, reason, gate, now)

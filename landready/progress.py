@@ -23,7 +23,7 @@ from landready.plans import Plot, SupplyPlan, Upload
 from landready.pushes import Push, PushPlot, PushState
 from landready.readiness import Readiness
 from landready.settings import Gate
-from landready.standing import Cell, cell
+from landready.standing import Cell, Standing, cell
 from landready.utilities import Utility
 
 PAGE = 20
@@ -46,6 +46,16 @@ class PlotLine:
     @property
     def may_list(self) -> bool:
         return self.readiness.may_list and not self.offered
+
+    @property
+    def stage(self) -> str:
+        """`listed`, `ready`, `waiting` for answers that may still come in time, or `blocked`: the colour on a map."""
+        if self.offered:
+            return "listed"
+        if self.readiness.may_list:
+            return "ready"
+        missing = [c for c in self.cells if c.blocks and not c.standing.good]
+        return "waiting" if all(c.standing is Standing.WAITING for c in missing) else "blocked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +148,17 @@ def _line(
 
 
 def plan_of(session: Session, plan_id: int) -> SupplyPlan:
-    """Return a plan that the asker may see, with its plots.
+    """Return a plan that the asker may see; a draft is its office's own business.
 
     Raises:
         NotFound: there is none, or it is another's.
     """
-    plan = session.scalar(select(SupplyPlan).where(SupplyPlan.id == plan_id))
-    if plan is None:
+    plan = session.scalar(
+        select(SupplyPlan)
+        .where(SupplyPlan.id == plan_id)
+        .options(joinedload(SupplyPlan.upload).defer(Upload.features))
+    )
+    if plan is None or (plan.state == "draft" and actor_of(session).role is not Role.OFFICE):
         raise NotFound
     return plan
 

@@ -23,6 +23,11 @@ class Standing(StrEnum):
     LAPSED = "lapsed"  # answered once, but no answer holds any more
     NOBODY = "nobody"  # no enterprise was asked
 
+    @property
+    def good(self) -> bool:
+        """Is the utility no reason to keep the plot off the market?"""
+        return self in (Standing.READY, Standing.READY_BY)
+
 
 # What a blocker's code says of a utility; the first that is found among a plot's blockers decides.
 _STANDINGS: Mapping[Standing, frozenset[str]] = {

@@ -56,6 +56,44 @@ LISTING_STATES = {
     "sold": N_("已成交"),
 }
 APPLICATION_STATES = {"draft": N_("待确认"), "submitted": N_("已提交")}
+# Columns of an uploaded file, by our name for what they hold.
+COLUMNS = {
+    "code": N_("地块编号"),
+    "name": N_("名称"),
+    "use": N_("用途"),
+    "area": N_("面积"),
+    "plot_ratio": N_("容积率"),
+    "quarter": N_("计划供应时间"),
+    "supply_mode": N_("供应方式"),
+    "spare_capacity": N_("可供容量"),
+}
+LAYER_KINDS = {"facilities": N_("设施图层"), "service_areas": N_("服务边界")}
+ASKED_REASONS = {
+    "serves": N_("服务边界覆盖地块"),
+    "no_map": N_("没有发布服务边界，因此全部询问"),
+    "beyond_all": N_("地块在所有服务边界之外，需要有企业答复"),
+    "elsewhere": N_("服务边界不覆盖，已有其他企业负责"),
+}
+STANDINGS = {
+    "ready": N_("已具备"),
+    "ready_by": N_("承诺具备"),
+    "waiting": N_("待答复"),
+    "late": N_("超期未答复"),
+    "not_possible": N_("无法接入"),
+    "lapsed": N_("答复已失效"),
+    "nobody": N_("无人可问"),
+}
+STAGES = {
+    "listed": N_("已上架或成交"),
+    "ready": N_("可以上架"),
+    "waiting": N_("等待答复"),
+    "blocked": N_("不具备条件"),
+}
+DELIVERY_STATES = {
+    "owed": N_("正在送达"),
+    "delivered": N_("已送达"),
+    "dead": N_("送达失败，已停止重试"),
+}
 LABELS: dict[str, Mapping[str, str]] = {
     "utility": UTILITIES,
     "unit": CAPACITY_UNITS,
@@ -65,6 +103,12 @@ LABELS: dict[str, Mapping[str, str]] = {
     "plan": PLAN_STATES,
     "listing": LISTING_STATES,
     "application": APPLICATION_STATES,
+    "column": COLUMNS,
+    "layer_kind": LAYER_KINDS,
+    "asked": ASKED_REASONS,
+    "standing": STANDINGS,
+    "stage": STAGES,
+    "delivery": DELIVERY_STATES,
 }
 
 
