@@ -1,0 +1,65 @@
+"""Chinese first, English complete."""
+
+import io
+import re
+from functools import cache
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.frontend import parse_mapping_cfg
+from babel.messages.pofile import read_po
+
+from landready.settings import ROOT
+
+CATALOGUE = ROOT / "web" / "translations" / "en" / "LC_MESSAGES" / "messages.po"
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+PLACEHOLDER = re.compile(r"\{[^}]*\}|%\(\w+\)[sd]|%%")
+
+
+@cache
+def in_the_code() -> frozenset[str]:
+    with (ROOT / "web" / "babel.cfg").open(encoding="utf-8") as file:
+        methods, options = parse_mapping_cfg(file)
+    keywords = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
+    found = set()
+    for package in ("geo", "landready", "push", "web"):
+        mapping = [(pattern.removeprefix(f"{package}/"), method) for pattern, method in methods if pattern.startswith(package)]
+        given = {p.removeprefix(f"{package}/"): o for p, o in options.items() if p.startswith(package)}
+        for _file, _line, message, _comments, _context in extract_from_dir(
+            ROOT / package, mapping, given, keywords=keywords
+        ):
+            found.update(message if isinstance(message, tuple) else (message,))
+    return frozenset(found)
+
+
+@cache
+def english() -> Catalog:
+    return read_po(io.BytesIO(CATALOGUE.read_bytes()), locale="en")
+
+
+def test_every_text_has_its_english():
+    translated = {m.id for m in english() if m.id and m.string and not m.fuzzy}
+    assert sorted(in_the_code() - translated) == []
+
+
+def test_catalogue_holds_no_text_that_the_code_lost():
+    assert sorted({m.id for m in english() if m.id} - in_the_code()) == []
+
+
+def test_english_has_no_chinese_left():
+    assert [m.id for m in english() if m.id and CHINESE.search(str(m.string))] == []
+
+
+def test_placeholders_are_the_same_in_both_languages():
+    differing = [
+        m.id
+        for m in english()
+        if m.id and sorted(PLACEHOLDER.findall(str(m.id))) != sorted(PLACEHOLDER.findall(str(m.string)))
+    ]
+    assert differing == []
+
+
+@pytest.mark.parametrize("text", ["供水", "土地超市"])
+def test_the_source_language_is_chinese(text):
+    assert text in in_the_code()
