@@ -60,6 +60,7 @@ class Region(_Section):
 
 class Check(_Section):
     radius_m: PositiveFloat = 2000.0
+    ready_m: PositiveFloat = 100.0
     nearest: PositiveInt = 3
 
 

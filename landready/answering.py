@@ -1,0 +1,223 @@
+"""Answering what was pushed (R4): one plot, many plots, or a project whose owner was contacted.
+
+An answer is history: a correction is a new version and the old one stays. Colleagues who answer the same plot at the same
+moment wait for each other on the push's row; both answers are kept, the later one is the newer version and holds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import shapely
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from geo.problems import N_, Problem
+from landready.answer_rules import AnswerDraft as AnswerDraft
+from landready.answer_rules import point_faults, relevant, word_faults
+from landready.answers import Answer
+from landready.asked import Pair, answered, asked_plots, own_push, proposals
+from landready.clock import today
+from landready.errors import Conflict, Invalid
+from landready.plans import Plot
+from landready.proposals import Proposal
+from landready.pushes import Push, PushPlot
+from landready.settings import Check, Region
+from landready.shapes import loaded, stored
+
+
+def answer(
+    session: Session,
+    push_id: int,
+    draft: AnswerDraft,
+    *,
+    check: Check,
+    region: Region,
+    account_id: int | None,
+    now: datetime,
+) -> Answer:
+    """Record what a person confirmed for one plot and utility, as the next version.
+
+    Raises:
+        NotFound: the push, or the plot and utility in it, is not the asker's.
+        Invalid: with every fault of the draft; nothing is recorded.
+    """
+    push = own_push(session, push_id, lock=True)
+    drafts = [relevant(draft)]
+    _refuse(_faults(session, push, drafts, check, region, now))
+    return _record(session, push, drafts, account_id, now)[0]
+
+
+def answer_many(
+    session: Session,
+    push_id: int,
+    pairs: Sequence[Pair],
+    draft: AnswerDraft,
+    *,
+    check: Check,
+    region: Region,
+    account_id: int | None,
+    now: datetime,
+) -> list[Answer]:
+    """Record one answer for many plots and utilities, all or none; each gets its own proposed connection point.
+
+    Raises:
+        NotFound: the push, or one of the pairs in it, is not the asker's.
+        Invalid: with every fault, naming the plots that have no proposed point; nothing is recorded.
+    """
+    push = own_push(session, push_id, lock=True)
+    drafts = _spread(session, push, pairs, draft, check)
+    _refuse(_faults(session, push, drafts, check, region, now))
+    return _record(session, push, drafts, account_id, now)
+
+
+def review(
+    session: Session,
+    push_id: int,
+    draft: AnswerDraft,
+    pairs: Sequence[Pair] | None = None,
+    *,
+    check: Check,
+    region: Region,
+    now: datetime,
+) -> list[Problem]:
+    """Return every fault that `answer` (or `answer_many`, with `pairs`) would refuse, recording nothing.
+
+    Raises:
+        NotFound: as those do.
+    """
+    push = own_push(session, push_id)
+    drafts = [relevant(draft)] if pairs is None else _spread(session, push, pairs, draft, check)
+    return _faults(session, push, drafts, check, region, now)
+
+
+def draft_of(
+    session: Session, push_id: int, plot_id: int, utility: str, *, check: Check
+) -> Proposal:
+    """Propose an answer from the newest check; it is stored nowhere.
+
+    Raises:
+        NotFound: the push, or the plot and utility in it, is not the asker's.
+    """
+    push = own_push(session, push_id)
+    pair = (plot_id, utility)
+    asked_plots(session, push, [pair])
+    return proposals(session, push, [pair], check)[pair]
+
+
+def contacted(session: Session, push_id: int, now: datetime) -> Push:
+    """Note that the enterprise called on the owner of a pushed project (五(九)): that answers the push, once.
+
+    Raises:
+        NotFound: it is not the asker's.
+        Conflict: it is a plan, whose plots are answered one by one.
+    """
+    push = own_push(session, push_id, lock=True)
+    if push.kind != "project":
+        raise Conflict(N_("供地计划需要逐个地块答复。"))
+    push.opened_at = push.opened_at or now
+    push.answered_at = push.answered_at or now
+    return push
+
+
+def _spread(
+    session: Session, push: Push, pairs: Sequence[Pair], draft: AnswerDraft, reach: Check
+) -> list[AnswerDraft]:
+    """The same answer for each pair, at the pair's own proposed point."""
+    pairs = list(dict.fromkeys(pairs))
+    asked_plots(session, push, pairs)
+    found = proposals(session, push, pairs, reach)
+    return [
+        relevant(
+            replace(
+                draft,
+                plot_id=plot_id,
+                utility=utility,
+                connection_point=found[plot_id, utility].draft.connection_point,
+            )
+        )
+        for plot_id, utility in pairs
+    ]
+
+
+def _faults(
+    session: Session,
+    push: Push,
+    drafts: Sequence[AnswerDraft],
+    reach: Check,
+    region: Region,
+    now: datetime,
+) -> list[Problem]:
+    if push.kind != "plan" or not drafts:
+        return [Problem("pairs_missing", "error", N_("请至少选择一个地块。"))]
+    plots = asked_plots(session, push, [(d.plot_id, d.utility) for d in drafts])
+    # The words are the same for all plots; only the point differs.
+    found = list(word_faults(drafts[0], today(now)))
+    grounds = loaded(plot.geom for plot in plots.values())
+    for draft, plot, ground in zip(drafts, plots.values(), grounds, strict=True):
+        found += point_faults(draft, ground, plot.code, reach, region)
+    return found
+
+
+def _refuse(problems: list[Problem]) -> None:
+    if problems:
+        raise Invalid(tuple(problems), N_("答复没有保存，请按提示补充。"))
+
+
+def _record(
+    session: Session,
+    push: Push,
+    drafts: Sequence[AnswerDraft],
+    account_id: int | None,
+    now: datetime,
+) -> list[Answer]:
+    plots = asked_plots(session, push, [(d.plot_id, d.utility) for d in drafts])
+    versions = _versions(session, push, list({d.plot_id for d in drafts}))
+    made = [
+        _row(push, plots[d.plot_id, d.utility], d, versions.get((d.plot_id, d.utility), 0) + 1)
+        for d in drafts
+    ]
+    for row in made:
+        row.answered_at, row.answered_by = now, account_id
+    session.add_all(made)
+    session.flush()
+    push.opened_at = push.opened_at or now
+    if push.answered_at is None and not _open_left(session, push):
+        push.answered_at = now
+    session.flush()
+    return made
+
+
+def _row(push: Push, plot: Plot, draft: AnswerDraft, version: int) -> Answer:
+    point = draft.connection_point
+    return Answer(
+        push_id=push.id,
+        plot_id=plot.id,
+        plot_revision=plot.revision,
+        enterprise_id=push.enterprise_id,
+        office_id=push.office_id,
+        utility=draft.utility,
+        version=version,
+        verdict=str(draft.verdict),
+        connection_point=stored([shapely.Point(point)])[0] if point else None,
+        spare_capacity=draft.spare_capacity,
+        works=draft.works,
+        ready_by=draft.ready_by,
+        reason=draft.reason,
+        valid_until=draft.valid_until,
+    )
+
+
+def _versions(session: Session, push: Push, plot_ids: Sequence[int]) -> dict[Pair, int]:
+    """The newest version of each pair; counted under the push's lock."""
+    rows = session.execute(
+        select(Answer.plot_id, Answer.utility, func.max(Answer.version))
+        .where(Answer.enterprise_id == push.enterprise_id, Answer.plot_id.in_(plot_ids))
+        .group_by(Answer.plot_id, Answer.utility)
+    )
+    return {(plot_id, utility): version for plot_id, utility, version in rows}
+
+
+def _open_left(session: Session, push: Push) -> bool:
+    left = select(PushPlot.id).where(PushPlot.push_id == push.id, ~answered()).limit(1)
+    return session.scalar(left) is not None
