@@ -143,6 +143,7 @@ def make_plan(
     )
     for number in range(plots):
         make_plot(session, plan, geometry=square(200 * number), row=number + 1)
+    session.refresh(plan, ["plots"])
     return plan
 
 
@@ -194,7 +195,7 @@ def make_layer(
     _add(session, layer)
     for row, geom in enumerate(shapes, 1):
         common = {
-            "layer_id": layer.id, "enterprise_id": enterprise.id, "row": row, "name": f"{kind} {row}",
+            "layer_id": layer.id, "enterprise_id": enterprise.id, "row": row, "name": f"{layer.title} {row}",
         }  # fmt: skip
         if kind == "facilities":
             session.add(Facility(geom=stored([geom])[0], spare_capacity=spare_capacity, **common))
