@@ -53,11 +53,8 @@ def field_views(session: Session, fields: Iterable[ApplicationField]) -> Iterabl
     """Yield the views of an application's values, with one query for the names of the enterprises."""
     keyed = [(form.key_of(field.name), field) for field in fields]
     ids = {key.enterprise_id for key, _ in keyed if key.enterprise_id}
-    names: dict[int, str] = dict(
-        session.execute(select(Organisation.id, Organisation.name).where(Organisation.id.in_(ids)))
-        .tuples()
-        .all()
-    )
+    query = select(Organisation.id, Organisation.name).where(Organisation.id.in_(ids))
+    names = dict(session.execute(query).all())
     for key, field in keyed:
         yield FieldView(
             name=field.name,

@@ -60,14 +60,14 @@ class PermitFields(_Fields):
     permit_no: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=_LINE)
     ] = Field(description="许可证编号，按原样作为主键")
-    project_code: Code = Field("", alias="XMDM", description="项目代码")
-    works_code: Code = Field("", alias="GCDM", description="工程代码")
+    project_code: Code = Field(default="", alias="XMDM", description="项目代码")
+    works_code: Code = Field(default="", alias="GCDM", description="工程代码")
     adcode: Annotated[str, StringConstraints(pattern=r"^\d{6}$")] = Field(
         alias="XZQHDM", description="行政区划代码"
     )
-    instance_code: Code = Field("", alias="SPSXSLBM", description="审批事项实例编码")
-    state: int | None = Field(None, alias="BLZT", description="办理状态：3、8、11 或 12")
-    state_at: datetime | None = Field(None, alias="BLSJ", description="办理时间")
+    instance_code: Code = Field(default="", alias="SPSXSLBM", description="审批事项实例编码")
+    state: int | None = Field(default=None, alias="BLZT", description="办理状态：3、8、11 或 12")
+    state_at: datetime | None = Field(default=None, alias="BLSJ", description="办理时间")
     project_name: Name
     address: Words = ""
     issued_on: date | None = None
@@ -181,5 +181,5 @@ def examined(
 
 def differing(old: dict[str, Any], new: dict[str, Any]) -> Sequence[str]:
     """Return the names of the fields in which two payloads differ, those of progress aside."""
-    names = dict.fromkeys((*old, *new))
+    names = dict.fromkeys((*new, *old))
     return [n for n in names if n not in PROGRESS and old.get(n) != new.get(n)]

@@ -87,9 +87,9 @@ def _record(
     permit = Permit(
         permit_no=fields.permit_no,
         source_id=source_id,
-        office_id=office.id,
+        office=office,
         owner=_owner(session, fields.owner),
-        plot_id=plot.id if plot else None,
+        plot=plot,
         city=office.city,
         project_code=fields.project_code,
         works_code=fields.works_code,

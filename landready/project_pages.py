@@ -92,9 +92,7 @@ def permits_of(session: Session, today: date) -> list[PermitRow]:
         .options(joinedload(Permit.plot))
         .order_by(Permit.received_at.desc(), Permit.id.desc())
     ).all()
-    applications: dict[int, int] = dict(
-        session.execute(select(Application.permit_id, Application.id)).tuples().all()
-    )
+    applications = dict(session.execute(select(Application.permit_id, Application.id)).all())
     pushes: dict[int, list[Push]] = {}
     for push in session.scalars(select(Push).where(Push.kind == "project").order_by(Push.id)):
         pushes.setdefault(push.permit_id or 0, []).append(push)

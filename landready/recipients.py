@@ -1,4 +1,4 @@
-"""Which enterprises a place concerns, and for which utilities (R2, R8)."""
+"""Which enterprises a project concerns, and for which utilities: the rule of a plan's release, for one place (R8)."""
 
 from collections.abc import Mapping
 
@@ -6,37 +6,43 @@ from geoalchemy2 import WKBElement
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from landready.concerned import Candidate, concerned
 from landready.layers import Layer, ServiceArea
 from landready.organisations import Organisation
 from landready.utilities import Utility
 
 Recipients = Mapping[int, tuple[Utility, ...]]
+_PLACE = 0  # the rule names plots by id; here there is one place
 
 
 def recipients(session: Session, place: WKBElement, city: str) -> Recipients:
-    """Return enterprise id → utilities, in id order, of everyone whose service the place touches.
-
-    With a current service area for a utility the area decides, wherever the enterprise sits; without one for that utility the
-    enterprises of the city and those of the whole province are asked, for silence about a boundary is no reason not to ask.
-    """
+    """Return enterprise id → utilities, in id order, of everyone concerned by a place (EPSG:4490) in a city."""
     areas = select(Layer.enterprise_id, Layer.utility).where(
         Layer.kind == "service_areas", Layer.current
     )
-    bounded = set(session.execute(areas.distinct()).tuples())
+    mapped = {(who, utility) for who, utility in session.execute(areas.distinct())}
     touching = areas.join(ServiceArea, ServiceArea.layer_id == Layer.id).where(
         func.ST_Intersects(ServiceArea.geom, place)
     )
-    served = set(session.execute(touching.distinct()).tuples())
+    serving = {(who, utility) for who, utility in session.execute(touching.distinct())}
     enterprises = session.scalars(
         select(Organisation).where(Organisation.kind == "enterprise").order_by(Organisation.id)
     )
-    found = {
-        enterprise.id: tuple(
-            utility
-            for utility in enterprise.utility_list
-            if (enterprise.id, utility) in served
-            or ((enterprise.id, utility) not in bounded and enterprise.city in (city, ""))
+    candidates = [
+        Candidate(
+            enterprise.id,
+            enterprise.name,
+            utility,
+            local=enterprise.city in ("", city),
+            mapped=(enterprise.id, utility.value) in mapped,
+            touches=frozenset({_PLACE} if (enterprise.id, utility.value) in serving else ()),
         )
         for enterprise in enterprises
+        for utility in enterprise.utility_list
+        if enterprise.city in ("", city) or (enterprise.id, utility.value) in serving
+    ]
+    asked = {(a.enterprise_id, a.utility) for a in concerned(candidates, [_PLACE]) if a.plots}
+    return {
+        enterprise_id: tuple(u for u in Utility if (enterprise_id, u) in asked)
+        for enterprise_id in sorted({enterprise_id for enterprise_id, _ in asked})
     }
-    return {enterprise_id: utilities for enterprise_id, utilities in found.items() if utilities}

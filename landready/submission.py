@@ -128,7 +128,7 @@ def _tell(
         pushes = session.execute(
             select(Push.enterprise_id, Push.id).where(Push.permit_id == application.permit_id)
         )
-        for enterprise_id, push_id in pushes.tuples().all():
+        for enterprise_id, push_id in pushes.all():
             own = [item for item in items if item.assignee_id == enterprise_id]
             if own:
                 outbox.record(
