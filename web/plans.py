@@ -1,13 +1,357 @@
-"""Being written."""
+"""A planner's day: upload a plan, mend the draft, release it, see the answers come, list the plots that are ready."""
 
-from flask import Blueprint, render_template
+from collections.abc import Sequence
+
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from geo.problems import Problem
+from landready import drafts, planner, progress
+from landready.blockers import Blocker
 from landready.db import Role
-from web.auth import only, public
+from landready.errors import Invalid, NotReady
+from landready.plans import Plot, SupplyPlan
+from landready.progress import PlotLine, UtilityPage
+from landready.release import release
+from landready.shapes import to_geojson
+from push import status
+from web import maps, uploads
+from web.auth import only
+from web.filters import area, label, metres, sentence
+from web.session import database, now, settings
 
 pages = Blueprint("plans", __name__)
+# More plots than a page should draw or a person can read at once; the rest is said to be there.
+DRAWN = 2000
+ROWS = 100
 
 
 @pages.get("/plans")
 @only(Role.OFFICE)
-def plans():
-    return render_template("error.html", status=501, text="", details=[])
+def plans() -> ResponseReturnValue:
+    page = max(1, request.args.get("page", 1, type=int))
+    lines, older = progress.plan_lines(database(), settings().gate, now(), min(page, 10_000))
+    return render_template("plans/list.html", lines=lines, older=older, page=page)
+
+
+@pages.route("/plans/upload", methods=["GET", "POST"])
+@only(Role.OFFICE)
+def upload() -> ResponseReturnValue:
+    if request.method == "GET":
+        return _upload_form(())
+    try:
+        file = uploads.sent_file()
+        plan = planner.upload_plan(
+            database(),
+            settings(),
+            title=request.form.get("title", ""),
+            filename=file.filename,
+            stream=file.stream,
+            crs=uploads.sent_crs(),
+            now=now(),
+        )
+    except Invalid as error:
+        return _upload_form(error.problems), 422
+    return _to(plan.id)
+
+
+@pages.get("/plans/<int:plan_id>")
+@only(Role.OFFICE, Role.SUPERVISOR)
+def plan(plan_id: int) -> ResponseReturnValue:
+    return _plan_page(progress.plan_of(database(), plan_id))
+
+
+@pages.post("/plans/<int:plan_id>/columns")
+@only(Role.OFFICE)
+def columns(plan_id: int) -> ResponseReturnValue:
+    try:
+        planner.name_columns(database(), plan_id, uploads.sent_mapping("plots"), now())
+    except Invalid as error:
+        return _plan_page(progress.plan_of(database(), plan_id), error.problems), 422
+    flash(_("已按您指定的列重新读取。"))
+    return _to(plan_id)
+
+
+@pages.post("/plans/<int:plan_id>/crs")
+@only(Role.OFFICE)
+def crs(plan_id: int) -> ResponseReturnValue:
+    planner.name_crs(database(), settings(), plan_id, uploads.sent_crs())
+    flash(_("已按您指定的坐标系重新读取。"))
+    return _to(plan_id)
+
+
+@pages.post("/plans/<int:plan_id>/file")
+@only(Role.OFFICE)
+def replace(plan_id: int) -> ResponseReturnValue:
+    try:
+        file = uploads.sent_file()
+        planner.replace_file(
+            database(),
+            settings(),
+            plan_id,
+            filename=file.filename,
+            stream=file.stream,
+            crs=uploads.sent_crs(),
+            now=now(),
+        )
+    except Invalid as error:
+        return _plan_page(progress.plan_of(database(), plan_id), error.problems), 422
+    flash(_("已换成新文件，原文件保留存档。"))
+    return _to(plan_id)
+
+
+@pages.post("/plans/<int:plan_id>/delete")
+@only(Role.OFFICE)
+def delete(plan_id: int) -> ResponseReturnValue:
+    title = planner.delete_draft(database(), plan_id)
+    flash(_("已删除草稿“%(title)s”。", title=title))
+    return redirect(url_for("plans.plans"), 303)
+
+
+@pages.post("/plans/<int:plan_id>/release")
+@only(Role.OFFICE)
+def release_plan(plan_id: int) -> ResponseReturnValue:
+    try:
+        receipt = release(database(), settings(), plan_id, now(), g.actor.account_id)
+    except Invalid as error:
+        return _plan_page(progress.plan_of(database(), plan_id), error.problems), 422
+    flash(
+        _(
+            "已下发：%(plots)s 个地块同时推送给 %(n)s 家企业，请他们在 %(due)s 前答复。",
+            plots=receipt.plots,
+            n=len(receipt.pushes),
+            due=receipt.due_on.isoformat(),
+        )
+    )
+    return _to(plan_id, "receipt")
+
+
+@pages.post("/plans/<int:plan_id>/list")
+@only(Role.OFFICE)
+def list_ready(plan_id: int) -> ResponseReturnValue:
+    """List one plot (`plot`), or every plot that is ready."""
+    found = progress.plan_of(database(), plan_id)
+    chosen = request.form.get("plot", type=int)
+    if chosen is None:
+        lines = progress.plot_lines(database(), found.plots, settings().gate, now())
+        ids = [line.plot.id for line in lines if line.may_list]
+    else:
+        ids = [chosen]
+    refused = planner.list_plots(database(), ids, settings().gate, now())
+    if refused:
+        return _plan_page(found, refused=refused), 409
+    flash(_("%(n)s 个地块已上架。", n=len(ids)))
+    return _to(plan_id, "plots")
+
+
+@pages.post("/plans/<int:plan_id>/deliveries/<int:delivery_id>")
+@only(Role.OFFICE)
+def redeliver(plan_id: int, delivery_id: int) -> ResponseReturnValue:
+    progress.plan_of(database(), plan_id)
+    status.redeliver(database(), delivery_id, now())
+    database().info["told"] = True
+    flash(_("已安排重新发送。"))
+    return _to(plan_id, "pushes")
+
+
+@pages.get("/plots/<int:plot_id>")
+@only(Role.OFFICE, Role.SUPERVISOR)
+def plot(plot_id: int) -> ResponseReturnValue:
+    return _plot_page(plot_id)
+
+
+@pages.post("/plots/<int:plot_id>/list")
+@only(Role.OFFICE)
+def list_one(plot_id: int) -> ResponseReturnValue:
+    refused = planner.list_plots(database(), [plot_id], settings().gate, now())
+    if refused:
+        return _plot_page(plot_id, refused=refused[plot_id]), 409
+    flash(_("地块已上架，公众现在可以在土地超市看到它。"))
+    return redirect(url_for("plans.plot", plot_id=plot_id), 303)
+
+
+@pages.post("/plots/<int:plot_id>/listing/<int:listing_id>")
+@only(Role.OFFICE)
+def change_listing(plot_id: int, listing_id: int) -> ResponseReturnValue:
+    wish, reason = request.form.get("state", ""), request.form.get("reason", "")
+    try:
+        moved = planner.change_listing(database(), listing_id, wish, reason, settings().gate, now())
+    except NotReady as error:
+        return _plot_page(plot_id, refused=error.blockers), 409
+    except Invalid as error:
+        return _plot_page(plot_id, problems=error.problems), 422
+    flash(_("上架状态已改为“%(state)s”。", state=label(moved.state, "listing")))
+    return redirect(url_for("plans.plot", plot_id=moved.plot_id), 303)
+
+
+def _to(plan_id: int, anchor: str | None = None) -> ResponseReturnValue:
+    return redirect(url_for("plans.plan", plan_id=plan_id, _anchor=anchor), 303)
+
+
+def _upload_form(problems: Sequence[Problem]) -> str:
+    return render_template(
+        "plans/upload.html",
+        problems=problems,
+        systems=uploads.systems(),
+        accept=uploads.ACCEPT,
+        limit_mb=settings().web.upload_mb,
+    )
+
+
+def _plan_page(
+    found: SupplyPlan,
+    problems: Sequence[Problem] = (),
+    refused: dict[int, tuple[Blocker, ...]] | None = None,
+) -> str:
+    if found.state == "draft":
+        return _draft_page(found, problems)
+    return _released_page(found, refused or {})
+
+
+def _draft_page(found: SupplyPlan, said: Sequence[Problem]) -> str:
+    problems = drafts.problems_of(found)
+    wrong = {p.row for p in problems if p.severity == "error" and p.row is not None}
+    plots = [_draft_shape(p, wrong=p.row in wrong) for p in found.plots[:DRAWN]]
+    marks = [_mark(p) for p in problems[:DRAWN] if p.place]
+    return render_template(
+        "plans/draft.html",
+        plan=found,
+        upload=found.upload,
+        said=said,
+        problems=problems,
+        blocking=drafts.may_release(found),
+        wrong=wrong,
+        columns=uploads.columns(found.upload),
+        choices=uploads.choices(found.upload),
+        asks_columns=uploads.question(found.upload, "column_code"),
+        asks_crs=uploads.crs_question(found.upload),
+        source_crs=uploads.system_name(found.upload.source_crs),
+        systems=uploads.systems(),
+        accept=uploads.ACCEPT,
+        limit_mb=settings().web.upload_mb,
+        drawn=DRAWN,
+        **_page_of(found.plots),
+        map=maps.draw(settings(), [plots, marks], label=_("地块与问题位置地图")),
+    )
+
+
+def _released_page(found: SupplyPlan, refused: dict[int, tuple[Blocker, ...]]) -> str:
+    lines = progress.plot_lines(database(), found.plots, settings().gate, now())
+    pushes = progress.pushes_of(database(), found.id)
+    return render_template(
+        "plans/released.html",
+        plan=found,
+        mine=g.actor.role is Role.OFFICE,
+        ready=[line for line in lines if line.may_list],
+        stages={s: sum(line.stage == s for line in lines) for s in _stages()},
+        pushes=pushes,
+        today=progress.local_date(now()),
+        deliveries=status.deliveries_of(database(), [p.id for p in pushes]),
+        refused=[(line.plot, refused[line.plot.id]) for line in lines if line.plot.id in refused],
+        gate=settings().gate,
+        colours=maps.COLOURS,
+        drawn=DRAWN,
+        **_page_of(lines),
+        map=maps.draw(
+            settings(), [[_stage_shape(x) for x in lines[:DRAWN]]], label=_("地块具备条件情况地图")
+        ),
+    )
+
+
+def _plot_page(
+    plot_id: int, problems: Sequence[Problem] = (), refused: Sequence[Blocker] = ()
+) -> str:
+    line, utilities = progress.plot_page(database(), plot_id, settings().gate, now())
+    links, points = _surroundings(utilities)
+    return render_template(
+        "plans/plot.html",
+        line=line,
+        plot=line.plot,
+        mine=g.actor.role is Role.OFFICE,
+        utilities_asked=utilities,
+        problems=problems,
+        refused=refused,
+        reason=request.form.get("reason", ""),
+        colours=maps.COLOURS,
+        map=maps.draw(
+            settings(),
+            [[_stage_shape(line, link=False), *links], points],
+            label=_("地块、最近设施与接入点地图"),
+        ),
+    )
+
+
+def _page_of(rows: Sequence[object]) -> dict[str, object]:
+    """The rows of the page that was asked for, and where it stands among the others."""
+    pages_ = max(1, -(-len(rows) // ROWS))
+    page = min(max(1, request.args.get("page", 1, type=int)), pages_)
+    return {
+        "rows": rows[(page - 1) * ROWS : page * ROWS],
+        "total": len(rows),
+        "page": page,
+        "pages": pages_,
+    }
+
+
+def _stages() -> tuple[str, ...]:
+    return ("ready", "listed", "waiting", "blocked")
+
+
+def _draft_shape(found: Plot, *, wrong: bool) -> maps.Shape:
+    lines = (found.code, found.use, area(found.area_m2))
+    return maps.Shape(
+        to_geojson(found.geom),
+        "plot_error" if wrong else "plot",
+        found.name or found.code,
+        tuple(filter(None, lines)),
+    )
+
+
+def _mark(problem: Problem) -> maps.Shape:
+    return maps.Shape(
+        {"type": "Point", "coordinates": problem.place},
+        "problem",
+        _("第 %(row)s 行", row=problem.row) if problem.row is not None else problem.where,
+        (sentence(problem.text, problem.params),),
+    )
+
+
+def _stage_shape(line: PlotLine, *, link: bool = True) -> maps.Shape:
+    found = line.plot
+    missing = [
+        f"{label(c.utility, 'utility')}：{label(c.standing, 'standing')}"
+        for c in line.cells
+        if c.blocks and not c.standing.good
+    ]
+    return maps.Shape(
+        to_geojson(found.geom),
+        f"stage_{line.stage}",
+        found.name or found.code,
+        (label(line.stage, "stage"), *missing),
+        url_for("plans.plot", plot_id=found.id) if link else "",
+        dashed=line.stage == "blocked" and link,
+    )
+
+
+def _surroundings(
+    utilities: Sequence[UtilityPage],
+) -> tuple[list[maps.Shape], list[maps.Shape]]:
+    """Lines to the facilities that the checks found, and the connection points that were answered."""
+    links, points = [], []
+    for one in utilities:
+        word = label(one.cell.utility, "utility")
+        for near in one.check.facilities if one.check else ():
+            title = f"{word} · {near.enterprise.name}"
+            told = (near.name, metres(near.distance_m))
+            links.append(
+                maps.Shape(
+                    to_geojson(near.link), one.cell.utility, title, tuple(filter(None, told))
+                )
+            )
+        for asked in one.questions:
+            if asked.answer and asked.answer.connection_point is not None:
+                title = f"{word} · {asked.push.enterprise.name}"
+                at = to_geojson(asked.answer.connection_point)
+                points.append(maps.Shape(at, one.cell.utility, title, (_("接入点"),)))
+    return links, points

@@ -1,0 +1,108 @@
+"""The parts that every upload form shares: the file, its coordinate system, and which of its columns is what."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import IO, Any, cast
+
+from flask import request
+from flask_babel import gettext as _
+
+from geo.problems import N_, Problem
+from landready import uploads
+from landready.errors import Invalid
+from landready.plans import Upload
+from landready.systems import CHOICES, CM_109
+
+ACCEPT = ".geojson,.json,.gpkg,.zip,.txt,.kml,.kmz,.dxf,.csv,.tsv,.xlsx"
+# How many cells of a column are shown beside its name.
+_SAMPLES = 3
+_CELL = 40
+
+
+@dataclass(frozen=True, slots=True)
+class SentFile:
+    """A file as a browser sent it."""
+
+    filename: str
+    stream: IO[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the file with cells of the first rows."""
+
+    name: str
+    samples: tuple[str, ...]
+
+    @property
+    def shown(self) -> str:
+        return f"{self.name}（{'、'.join(self.samples)}）" if self.samples else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of our fields, and the column that was chosen for it so far; empty: none."""
+
+    ours: str
+    chosen: str
+
+
+def sent_file() -> SentFile:
+    """Return the file of the form field `file`.
+
+    Raises:
+        Invalid: none was chosen.
+    """
+    file = request.files.get("file")
+    if file is None or not file.filename:
+        raise Invalid((Problem("file_missing", "error", N_("请选择要上传的文件。")),))
+    return SentFile(file.filename, file.stream)
+
+
+def sent_crs() -> str:
+    """Return the coordinate system of the form: the typed code, else the chosen one, else nothing."""
+    return request.form.get("crs_typed", "").strip() or request.form.get("crs", "").strip()
+
+
+def sent_mapping(kind: str) -> Mapping[str, str]:
+    """Return which column the person chose for each of our fields."""
+    return {ours: request.form.get(f"column_{ours}", "") for ours in uploads.COLUMNS[kind]}
+
+
+def columns(upload: Upload) -> list[Column]:
+    """Return the columns of the file in their order."""
+    rows = [cast("Mapping[str, Any]", f["properties"]) for f in upload.features[:_SAMPLES]]
+    return [Column(str(name), _samples(rows, str(name))) for name in upload.fields]
+
+
+def choices(upload: Upload) -> list[Choice]:
+    """Return our fields for this kind of file, with the columns that were chosen or guessed."""
+    return [Choice(ours, upload.mapping.get(ours, "")) for ours in uploads.COLUMNS[upload.kind]]
+
+
+def question(upload: Upload, *codes: str) -> Problem | None:
+    """Return the first problem of these codes: what only the person who sent the file can answer."""
+    return next((p for p in uploads.problems_of(upload) if p.code in codes), None)
+
+
+def crs_question(upload: Upload) -> Problem | None:
+    """Return why the coordinate system must be named; a file that is elsewhere altogether was read in a wrong one."""
+    codes = ("crs_missing", "crs_unknown")
+    return question(upload, *codes, *(() if upload.features else ("outside_region",)))
+
+
+def system_name(crs: str) -> str:
+    """Return the words for a coordinate system, as in the choices."""
+    if crs and CM_109.startswith(f'PROJCS["{crs}"'):
+        crs = "CM109"
+    return _(CHOICES[crs]) if crs in CHOICES else crs
+
+
+def systems() -> dict[str, str]:
+    """Return the coordinate systems to choose from, in the reader's language."""
+    return {code: _(name) for code, name in CHOICES.items()}
+
+
+def _samples(rows: list[Mapping[str, Any]], name: str) -> tuple[str, ...]:
+    cells = [str(row[name]) for row in rows if row.get(name) not in (None, "")]
+    return tuple(f"{c[:_CELL]}…" if len(c) > _CELL else c for c in cells)
