@@ -18,7 +18,7 @@ from push.fanout import fan_out
 from push.schedule import next_step
 from push.transport import Outcome
 
-_THREADS = 32
+_THREADS = 64
 # While something slow is under way, new work is looked for this often.
 _LOOK_S = 0.05
 _SETTLE_AGAIN_S = 0.5

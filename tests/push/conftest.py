@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,16 +13,18 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from tests.factories import make_push
-from tests.push.receiver import Receiver
+from redis import Redis
+from redis.exceptions import RedisError
 from sqlalchemy import Engine, select
 
-from landready import outbox
+from landready import outbox, servers
 from landready.db import ENGINE, Actor, Role, transaction
 from landready.settings import ROOT, Settings
 from landready.settings import Push as PushSettings
 from push import signing
 from push.models import Attempt, Delivery, Endpoint
+from tests.factories import make_push
+from tests.push.receiver import Receiver, wait_for
 
 TIMEOUT_S = 1
 Process = subprocess.Popen[bytes]
@@ -120,6 +123,52 @@ def push_environment(
     path: Path = tmp_path_factory.mktemp("push") / "config.toml"
     path.write_text(text, encoding="utf-8")
     return {**environment, "LANDREADY_CONFIG": str(path), "PYTHONUNBUFFERED": "1"}
+
+
+class OwnRedis:
+    """A Redis that a test may stop, kill and lose, with nothing kept on disk."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._command = [*servers.redis_command(settings), "--appendonly", "no"]
+        self._socket = servers.redis_socket(settings)
+        self.url = servers.redis_url(settings)
+        self._process: Process | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        with Redis.from_url(self.url) as link:
+            wait_for(lambda: self._socket.exists() and _answers(link))
+
+    def send_signal(self, number: signal.Signals) -> None:
+        assert self._process
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.wait(10)
+
+
+def _answers(link: Redis) -> bool:
+    try:
+        return bool(link.ping())
+    except RedisError:
+        return False
+
+
+@pytest.fixture
+def own_redis(settings: Settings) -> Iterator[OwnRedis]:
+    with tempfile.TemporaryDirectory(prefix="landready-redis-") as folder:
+        (Path(folder) / "redis").mkdir()
+        (Path(folder) / "run").mkdir()
+        redis = OwnRedis(
+            settings.model_copy(
+                update={"var": Path(folder), "redis": settings.redis.model_copy(update={"url": ""})}
+            )
+        )
+        redis.start()
+        yield redis
+        redis.kill()
 
 
 @pytest.fixture
