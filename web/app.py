@@ -29,6 +29,7 @@ from web import (
     overview,
     permits,
     plans,
+    plots,
     security,
     session,
 )
@@ -37,6 +38,7 @@ PAGES = (
     auth.pages,
     land.pages,
     plans.pages,
+    plots.pages,
     layers.pages,
     answers.pages,
     permits.pages,

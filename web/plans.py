@@ -7,23 +7,19 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from geo.problems import Problem
-from landready import drafts, planner, progress
+from landready import clock, drafts, planner, progress
 from landready.blockers import Blocker
 from landready.db import Role
-from landready.errors import Invalid, NotReady
-from landready.plans import Plot, SupplyPlan
-from landready.progress import PlotLine, UtilityPage
+from landready.errors import Invalid
+from landready.plans import SupplyPlan
 from landready.release import release
-from landready.shapes import to_geojson
 from push import status
-from web import maps, uploads
+from web import maps, plot_shapes, uploads
 from web.auth import only
-from web.filters import area, label, metres, sentence
 from web.session import database, now, settings
 
 pages = Blueprint("plans", __name__)
-# More plots than a page should draw or a person can read at once; the rest is said to be there.
-DRAWN = 2000
+# Rows of a table that a person reads at once.
 ROWS = 100
 
 
@@ -155,36 +151,6 @@ def redeliver(plan_id: int, delivery_id: int) -> ResponseReturnValue:
     return _to(plan_id, "pushes")
 
 
-@pages.get("/plots/<int:plot_id>")
-@only(Role.OFFICE, Role.SUPERVISOR)
-def plot(plot_id: int) -> ResponseReturnValue:
-    return _plot_page(plot_id)
-
-
-@pages.post("/plots/<int:plot_id>/list")
-@only(Role.OFFICE)
-def list_one(plot_id: int) -> ResponseReturnValue:
-    refused = planner.list_plots(database(), [plot_id], settings().gate, now())
-    if refused:
-        return _plot_page(plot_id, refused=refused[plot_id]), 409
-    flash(_("地块已上架，公众现在可以在土地超市看到它。"))
-    return redirect(url_for("plans.plot", plot_id=plot_id), 303)
-
-
-@pages.post("/plots/<int:plot_id>/listing/<int:listing_id>")
-@only(Role.OFFICE)
-def change_listing(plot_id: int, listing_id: int) -> ResponseReturnValue:
-    wish, reason = request.form.get("state", ""), request.form.get("reason", "")
-    try:
-        moved = planner.change_listing(database(), listing_id, wish, reason, settings().gate, now())
-    except NotReady as error:
-        return _plot_page(plot_id, refused=error.blockers), 409
-    except Invalid as error:
-        return _plot_page(plot_id, problems=error.problems), 422
-    flash(_("上架状态已改为“%(state)s”。", state=label(moved.state, "listing")))
-    return redirect(url_for("plans.plot", plot_id=moved.plot_id), 303)
-
-
 def _to(plan_id: int, anchor: str | None = None) -> ResponseReturnValue:
     return redirect(url_for("plans.plan", plan_id=plan_id, _anchor=anchor), 303)
 
@@ -212,8 +178,10 @@ def _plan_page(
 def _draft_page(found: SupplyPlan, said: Sequence[Problem]) -> str:
     problems = drafts.problems_of(found)
     wrong = {p.row for p in problems if p.severity == "error" and p.row is not None}
-    plots = [_draft_shape(p, wrong=p.row in wrong) for p in found.plots[:DRAWN]]
-    marks = [_mark(p) for p in problems[:DRAWN] if p.place]
+    plots = [
+        plot_shapes.draft_plot(p, wrong=p.row in wrong) for p in found.plots[: plot_shapes.DRAWN]
+    ]
+    marks = [plot_shapes.problem(p) for p in problems[: plot_shapes.DRAWN] if p.place]
     return render_template(
         "plans/draft.html",
         plan=found,
@@ -230,7 +198,7 @@ def _draft_page(found: SupplyPlan, said: Sequence[Problem]) -> str:
         systems=uploads.systems(),
         accept=uploads.ACCEPT,
         limit_mb=settings().web.upload_mb,
-        drawn=DRAWN,
+        drawn=plot_shapes.DRAWN,
         **_page_of(found.plots),
         map=maps.draw(settings(), [plots, marks], label=_("地块与问题位置地图")),
     )
@@ -246,38 +214,17 @@ def _released_page(found: SupplyPlan, refused: dict[int, tuple[Blocker, ...]]) -
         ready=[line for line in lines if line.may_list],
         stages={s: sum(line.stage == s for line in lines) for s in _stages()},
         pushes=pushes,
-        today=progress.local_date(now()),
+        today=clock.today(now()),
         deliveries=status.deliveries_of(database(), [p.id for p in pushes]),
         refused=[(line.plot, refused[line.plot.id]) for line in lines if line.plot.id in refused],
         gate=settings().gate,
         colours=maps.COLOURS,
-        drawn=DRAWN,
+        drawn=plot_shapes.DRAWN,
         **_page_of(lines),
         map=maps.draw(
-            settings(), [[_stage_shape(x) for x in lines[:DRAWN]]], label=_("地块具备条件情况地图")
-        ),
-    )
-
-
-def _plot_page(
-    plot_id: int, problems: Sequence[Problem] = (), refused: Sequence[Blocker] = ()
-) -> str:
-    line, utilities = progress.plot_page(database(), plot_id, settings().gate, now())
-    links, points = _surroundings(utilities)
-    return render_template(
-        "plans/plot.html",
-        line=line,
-        plot=line.plot,
-        mine=g.actor.role is Role.OFFICE,
-        utilities_asked=utilities,
-        problems=problems,
-        refused=refused,
-        reason=request.form.get("reason", ""),
-        colours=maps.COLOURS,
-        map=maps.draw(
             settings(),
-            [[_stage_shape(line, link=False), *links], points],
-            label=_("地块、最近设施与接入点地图"),
+            [[plot_shapes.released_plot(x) for x in lines[: plot_shapes.DRAWN]]],
+            label=_("地块具备条件情况地图"),
         ),
     )
 
@@ -296,62 +243,3 @@ def _page_of(rows: Sequence[object]) -> dict[str, object]:
 
 def _stages() -> tuple[str, ...]:
     return ("ready", "listed", "waiting", "blocked")
-
-
-def _draft_shape(found: Plot, *, wrong: bool) -> maps.Shape:
-    lines = (found.code, found.use, area(found.area_m2))
-    return maps.Shape(
-        to_geojson(found.geom),
-        "plot_error" if wrong else "plot",
-        found.name or found.code,
-        tuple(filter(None, lines)),
-    )
-
-
-def _mark(problem: Problem) -> maps.Shape:
-    return maps.Shape(
-        {"type": "Point", "coordinates": problem.place},
-        "problem",
-        _("第 %(row)s 行", row=problem.row) if problem.row is not None else problem.where,
-        (sentence(problem.text, problem.params),),
-    )
-
-
-def _stage_shape(line: PlotLine, *, link: bool = True) -> maps.Shape:
-    found = line.plot
-    missing = [
-        f"{label(c.utility, 'utility')}：{label(c.standing, 'standing')}"
-        for c in line.cells
-        if c.blocks and not c.standing.good
-    ]
-    return maps.Shape(
-        to_geojson(found.geom),
-        f"stage_{line.stage}",
-        found.name or found.code,
-        (label(line.stage, "stage"), *missing),
-        url_for("plans.plot", plot_id=found.id) if link else "",
-        dashed=line.stage == "blocked" and link,
-    )
-
-
-def _surroundings(
-    utilities: Sequence[UtilityPage],
-) -> tuple[list[maps.Shape], list[maps.Shape]]:
-    """Lines to the facilities that the checks found, and the connection points that were answered."""
-    links, points = [], []
-    for one in utilities:
-        word = label(one.cell.utility, "utility")
-        for near in one.check.facilities if one.check else ():
-            title = f"{word} · {near.enterprise.name}"
-            told = (near.name, metres(near.distance_m))
-            links.append(
-                maps.Shape(
-                    to_geojson(near.link), one.cell.utility, title, tuple(filter(None, told))
-                )
-            )
-        for asked in one.questions:
-            if asked.answer and asked.answer.connection_point is not None:
-                title = f"{word} · {asked.push.enterprise.name}"
-                at = to_geojson(asked.answer.connection_point)
-                points.append(maps.Shape(at, one.cell.utility, title, (_("接入点"),)))
-    return links, points

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import IO, Any, cast
+from typing import Any, BinaryIO, cast
 
 from flask import request
 from flask_babel import gettext as _
@@ -24,7 +24,7 @@ class SentFile:
     """A file as a browser sent it."""
 
     filename: str
-    stream: IO[bytes]
+    stream: BinaryIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def sent_file() -> SentFile:
     file = request.files.get("file")
     if file is None or not file.filename:
         raise Invalid((Problem("file_missing", "error", N_("请选择要上传的文件。")),))
-    return SentFile(file.filename, file.stream)
+    return SentFile(file.filename, cast("BinaryIO", file.stream))
 
 
 def sent_crs() -> str:

@@ -1,0 +1,73 @@
+"""Plots, their problems and their surroundings as shapes of a map."""
+
+from collections.abc import Sequence
+
+from flask import url_for
+from flask_babel import gettext as _
+
+from geo.problems import Problem
+from landready.plans import Plot
+from landready.progress import PlotLine, UtilityPage
+from landready.shapes import to_geojson
+from web.filters import area, label, metres, sentence
+from web.maps import Shape
+
+# More than a page should draw at once; the page says so.
+DRAWN = 2000
+
+
+def draft_plot(found: Plot, *, wrong: bool) -> Shape:
+    lines = (found.code, found.use, area(found.area_m2))
+    return Shape(
+        to_geojson(found.geom),
+        "plot_error" if wrong else "plot",
+        found.name or found.code,
+        tuple(filter(None, lines)),
+    )
+
+
+def problem(problem: Problem) -> Shape:
+    return Shape(
+        {"type": "Point", "coordinates": problem.place},
+        "problem",
+        _("第 %(row)s 行", row=problem.row) if problem.row is not None else problem.where,
+        (sentence(problem.text, problem.params),),
+    )
+
+
+def released_plot(line: PlotLine, *, link: bool = True) -> Shape:
+    found = line.plot
+    missing = [
+        f"{label(c.utility, 'utility')}：{label(c.standing, 'standing')}"
+        for c in line.cells
+        if c.blocks and not c.standing.good
+    ]
+    return Shape(
+        to_geojson(found.geom),
+        f"stage_{line.stage}",
+        found.name or found.code,
+        (label(line.stage, "stage"), *missing),
+        url_for("plots.plot", plot_id=found.id) if link else "",
+        dashed=line.stage == "blocked" and link,
+    )
+
+
+def surroundings(
+    utilities: Sequence[UtilityPage],
+) -> tuple[list[Shape], list[Shape]]:
+    """Lines to the facilities that the checks found, and the connection points that were answered."""
+    links, points = [], []
+    for one in utilities:
+        word = label(one.cell.utility, "utility")
+        for near in one.check.facilities if one.check else ():
+            title = f"{word} · {near.enterprise.name}"
+            told = (near.name, metres(near.distance_m))
+            links.append(
+                Shape(to_geojson(near.link), one.cell.utility, title, tuple(filter(None, told)))
+            )
+        for asked in one.questions:
+            if asked.answer and asked.answer.connection_point is not None:
+                title = f"{word} · {asked.push.enterprise.name}"
+                at = to_geojson(asked.answer.connection_point)
+                points.append(Shape(at, one.cell.utility, title, (_("接入点"),)))
+    return links, points

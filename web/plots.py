@@ -1,0 +1,72 @@
+"""One plot of a released plan: what was measured, what was answered, what is missing, and its listing."""
+
+from collections.abc import Sequence
+
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from geo.problems import Problem
+from landready import planner, progress
+from landready.blockers import Blocker
+from landready.db import Role
+from landready.errors import Invalid, NotReady
+from web import maps, plot_shapes
+from web.auth import only
+from web.filters import label
+from web.session import database, now, settings
+
+pages = Blueprint("plots", __name__)
+
+
+@pages.get("/plots/<int:plot_id>")
+@only(Role.OFFICE, Role.SUPERVISOR)
+def plot(plot_id: int) -> ResponseReturnValue:
+    return _plot_page(plot_id)
+
+
+@pages.post("/plots/<int:plot_id>/list")
+@only(Role.OFFICE)
+def list_one(plot_id: int) -> ResponseReturnValue:
+    refused = planner.list_plots(database(), [plot_id], settings().gate, now())
+    if refused:
+        return _plot_page(plot_id, refused=refused[plot_id]), 409
+    flash(_("地块已上架，公众现在可以在土地超市看到它。"))
+    return redirect(url_for("plots.plot", plot_id=plot_id), 303)
+
+
+@pages.post("/plots/<int:plot_id>/listing/<int:listing_id>")
+@only(Role.OFFICE)
+def change_listing(plot_id: int, listing_id: int) -> ResponseReturnValue:
+    wish, reason = request.form.get("state", ""), request.form.get("reason", "")
+    try:
+        moved = planner.change_listing(database(), listing_id, wish, reason, settings().gate, now())
+    except NotReady as error:
+        return _plot_page(plot_id, refused=error.blockers), 409
+    except Invalid as error:
+        return _plot_page(plot_id, problems=error.problems), 422
+    flash(_("上架状态已改为“%(state)s”。", state=label(moved.state, "listing")))
+    return redirect(url_for("plots.plot", plot_id=moved.plot_id), 303)
+
+
+def _plot_page(
+    plot_id: int, problems: Sequence[Problem] = (), refused: Sequence[Blocker] = ()
+) -> str:
+    line, utilities = progress.plot_page(database(), plot_id, settings().gate, now())
+    links, points = plot_shapes.surroundings(utilities)
+    return render_template(
+        "plans/plot.html",
+        line=line,
+        plot=line.plot,
+        mine=g.actor.role is Role.OFFICE,
+        utilities_asked=utilities,
+        problems=problems,
+        refused=refused,
+        reason=request.form.get("reason", ""),
+        colours=maps.COLOURS,
+        map=maps.draw(
+            settings(),
+            [[plot_shapes.released_plot(line, link=False), *links], points],
+            label=_("地块、最近设施与接入点地图"),
+        ),
+    )
