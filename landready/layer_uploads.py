@@ -8,11 +8,13 @@ from typing import Any, BinaryIO
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
+from geo import attributes
 from geo.problems import N_, Problem
 from landready import layers, systems, uploads
 from landready.db import actor_of
 from landready.errors import Conflict, Invalid, NotFound
 from landready.layers import Facility, Layer, ServiceArea
+from landready.organisations import Organisation
 from landready.plans import Upload
 from landready.settings import Settings
 from landready.shapes import to_geojson
@@ -46,15 +48,16 @@ def upload_layer(
     """Keep a file that may become a version of a layer. `crs` is a choice of landready.systems, empty: as the file says.
 
     Raises:
-        Invalid: kind, utility or title is missing, or the file is empty or too large; nothing is kept.
+        Invalid: kind or title is missing, the utility is not one of the enterprise's, or the file is empty or too large; nothing is kept.
     """
     asker = actor_of(session)
     kinds = {str(known): known for known in KINDS}
-    if kind not in kinds or utility not in {u.value for u in Utility}:
-        text = N_("请选择公用服务和图层类型。")
-        raise Invalid((Problem("layer_kind", "error", text),))
     if asker.organisation_id is None:
         raise NotFound
+    own = session.get_one(Organisation, asker.organisation_id).utilities
+    if kind not in kinds or utility not in own:
+        text = N_("请选择图层类型，以及您的单位登记的公用服务。")
+        raise Invalid((Problem("layer_kind", "error", text),))
     return uploads.receive(
         session,
         settings,
@@ -108,6 +111,17 @@ def upload_of(session: Session, upload_id: int) -> Upload:
     if session.scalar(select(Layer.id).where(Layer.upload_id == upload.id)):
         raise Conflict(N_("这个文件已经发布为一个版本。"))
     return upload
+
+
+def preview(upload: Upload, limit: int) -> list[Drawn]:
+    """Return up to `limit` features of an upload as the columns named so far tell them."""
+    found = []
+    for feature in upload.features[:limit]:
+        cell = attributes.apply(upload.mapping, feature["properties"])
+        name = attributes.text(cell["name"].raw) if "name" in cell else ""
+        number = cell["spare_capacity"].number if "spare_capacity" in cell else None
+        found.append(Drawn(feature["row"], name, feature["geometry"], number))
+    return found
 
 
 def name_columns(

@@ -9,6 +9,7 @@ from flask_babel import format_date, format_datetime, gettext
 
 from geo.problems import N_
 from landready import cities
+from landready.annex import STATE_NAMES
 
 UTILITIES = {
     "water": N_("供水"),
@@ -68,6 +69,15 @@ COLUMNS = {
     "spare_capacity": N_("可供容量"),
 }
 LAYER_KINDS = {"facilities": N_("设施图层"), "service_areas": N_("服务边界")}
+GEOMETRIES = {
+    "Point": N_("点"),
+    "MultiPoint": N_("多点"),
+    "LineString": N_("线"),
+    "MultiLineString": N_("多段线"),
+    "Polygon": N_("面"),
+    "MultiPolygon": N_("多部分面"),
+    "GeometryCollection": N_("组合图形"),
+}
 ASKED_REASONS = {
     "serves": N_("服务边界覆盖地块"),
     "no_map": N_("没有发布服务边界，因此全部询问"),
@@ -105,6 +115,7 @@ LABELS: dict[str, Mapping[str, str]] = {
     "application": APPLICATION_STATES,
     "column": COLUMNS,
     "layer_kind": LAYER_KINDS,
+    "geometry": GEOMETRIES,
     "asked": ASKED_REASONS,
     "standing": STANDINGS,
     "stage": STAGES,
@@ -161,3 +172,4 @@ def init_app(app: Flask) -> None:
     }
     app.jinja_env.filters.update(filters)
     app.jinja_env.globals["utilities"] = UTILITIES
+    app.jinja_env.globals["state_names"] = STATE_NAMES
