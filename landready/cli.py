@@ -1,6 +1,7 @@
 """The command line. Every command parses, calls one function and prints; errors are one line on stderr."""
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except LandreadyError as error:
-            click.echo(" ".join(str(error).split()), err=True)
+            said = [str(error), *(p.message for p in getattr(error, "problems", ()))]
+            click.echo(" ".join(" ".join(said).split()), err=True)
             sys.exit(2 if isinstance(error, _BAD_INPUT) else 1)
 
 
@@ -78,3 +80,46 @@ def read(file: Path, crs: str | None, region: str | None, as_json: bool) -> None
     reading = intake.read_file(file, given.upload, region=place, crs=crs, kind="plots")
     click.echo(intake.as_json(reading) if as_json else intake.as_text(reading))
     sys.exit(0 if reading.accepted else 2)
+
+
+@main.command()
+def demo() -> None:
+    """Load the demo province into an empty installation and print its logins."""
+    from landready import demo as province
+
+    logins = province.load(_with_tables())
+    if not logins:
+        raise Conflict(
+            "已有单位，没有加载演示数据 · the installation is in use: no demo was loaded"
+        )
+    for login in logins:
+        click.echo(login)
+
+
+@main.command()
+@click.argument("username")
+@click.option("--name", "full_name", prompt="姓名 · full name")
+@click.password_option(prompt="密码 · password")
+def administrator(username: str, full_name: str, password: str) -> None:
+    """Give an installation its first administrator, who registers everybody else in the browser."""
+    from landready import accounts
+
+    click.echo(
+        accounts.create_administrator(
+            _with_tables(),
+            username=username,
+            full_name=full_name,
+            password=password,
+            now=datetime.now(UTC),
+        )
+    )
+
+
+def _with_tables() -> settings.Settings:
+    """The settings of an installation whose database answers and has its tables."""
+    from landready import migrate as migrations
+
+    given = settings.load()
+    if migrations.behind(given):
+        raise Conflict("数据库还没有建表 · the tables are missing: landready migrate")
+    return given

@@ -6,7 +6,7 @@ narrows every ORM statement by the same actor: either of the two alone keeps ten
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -116,18 +116,25 @@ def actor_of(session: Session) -> Actor:
 
 
 @contextmanager
-def as_engine(session: Session) -> Iterator[None]:
-    """Let the product itself read and write for the length of the block, within the caller's transaction.
+def acting(session: Session, actor: Actor) -> Iterator[None]:
+    """Let the transaction be `actor`'s for the length of the block, then the asker's again.
 
-    For what an asker causes but may not see: measuring enterprises' networks, writing the outbox. When the block
-    raises, the transaction is lost anyway and the role goes with it.
+    When the block raises, the transaction is lost anyway and the role goes with it.
     """
     asker = actor_of(session)
     session.flush()
-    _declare(session, ENGINE)
+    _declare(session, actor)
     yield
     session.flush()
     _declare(session, asker)
+
+
+def as_engine(session: Session) -> AbstractContextManager[None]:
+    """Let the product itself read and write for the length of the block, within the caller's transaction.
+
+    For what an asker causes but may not see: measuring enterprises' networks, writing the outbox.
+    """
+    return acting(session, ENGINE)
 
 
 def answers(engine: Engine) -> bool:
