@@ -3,8 +3,10 @@
 Names in capitals are those of SPGL_XMSPSXBLXXB and its neighbours (domain facts §7); the others are plain English.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import shapely
@@ -20,6 +22,7 @@ from landready.errors import Invalid
 from landready.problems import errors
 from landready.settings import Region, Settings
 
+EXAMPLE = Path(__file__).parent / "data" / "permit_example.json"
 # One line of text: PostgreSQL has no room for NUL, and a name has no use for other control signs.
 _LINE = r"^[^\x00-\x1f\x7f]*$"
 Name = Annotated[
@@ -183,3 +186,9 @@ def differing(old: dict[str, Any], new: dict[str, Any]) -> Sequence[str]:
     """Return the names of the fields in which two payloads differ, those of progress aside."""
     names = dict.fromkeys((*new, *old))
     return [n for n in names if n not in PROGRESS and old.get(n) != new.get(n)]
+
+
+def example() -> dict[str, Any]:
+    """Return a permit as the documents show it."""
+    found: dict[str, Any] = json.loads(EXAMPLE.read_text(encoding="utf-8"))
+    return found

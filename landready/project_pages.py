@@ -11,7 +11,7 @@ from geo.problems import N_
 from landready import annex, clock
 from landready.annex import STATE_NAMES, State
 from landready.applications import Application, Item, ItemMove
-from landready.db import Actor, actor_of
+from landready.db import Actor, actor_of, as_engine
 from landready.errors import NotFound
 from landready.form_views import FieldView, field_views
 from landready.items import NEEDS_NOTE, Step, allowed, elapsed_days
@@ -159,6 +159,15 @@ def item_page(session: Session, item_id: int, now: datetime) -> tuple[Applicatio
         raise NotFound
     page = application_page(session, application_id, now)
     return page, next(view for view in page.items if view.item.id == item_id)
+
+
+def pushed_to(session: Session, permit_id: int) -> list[str]:
+    """Return the names of the enterprises a project was pushed to, for whoever sent or may see the permit."""
+    if session.scalar(select(Permit.id).where(Permit.id == permit_id)) is None:
+        raise NotFound
+    with as_engine(session):
+        pushes = session.scalars(select(Push).where(Push.permit_id == permit_id).order_by(Push.id))
+        return [push.enterprise.name for push in pushes]
 
 
 def _item_view(item: Item, actor: Actor, now: datetime) -> ItemView:

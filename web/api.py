@@ -1,15 +1,21 @@
 """/api/v1: what other systems call. The OpenAPI document follows from the models here."""
 
 from datetime import UTC, datetime
+from typing import Literal
 
 from apiflask import APIBlueprint
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, Field
 
+from landready.db import Role, actor_of
 from landready.listings import Listing, changes
+from landready.permit_fields import PermitFields, example
+from landready.permit_receipt import receive_permit
+from landready.project_pages import pushed_to
 from landready.shapes import to_geojson
-from web.auth import public
-from web.session import database
+from web.auth import only, public
+from web.filters import sentence
+from web.session import database, now, settings
 
 api = APIBlueprint("api", __name__, url_prefix="/api/v1", tag="listings")
 
@@ -92,3 +98,55 @@ def _out(x: Listing) -> ListingOut:
         listed_at=x.listed_at,
         changed_at=x.changed_at,
     )
+
+
+class WarningOut(BaseModel):
+    code: str
+    where: str
+    message: str
+
+
+class PermitOut(BaseModel):
+    """What became of a permit. `outcome` is `same` when the very same permit had arrived before."""
+
+    permit_no: str
+    outcome: Literal["created", "same"]
+    office: str
+    owner: str
+    plot_code: str | None = Field(description="The plot of the supply plan it lies on, if any.")
+    pushed_to: list[str] = Field(description="The enterprises the project was pushed to.")
+    warnings: list[WarningOut]
+
+
+@api.post("/permits")
+@api.input(PermitFields, arg_name="permit", example=example())
+@api.output(PermitOut, status_code=201)
+@api.doc(
+    summary="Report a planning permit (建设工程规划许可证)",
+    description=(
+        "Pushes the project to every enterprise that serves the place and seeds the owner's joint application. Idempotent by"
+        " `permit_no`: the same permit again answers 200 with `same`; the same number with other contents answers 409."
+    ),
+    tags=["permits"],
+    security="key",
+    responses={200: "The same permit had arrived before.", 409: "Known with other contents."},
+)
+@only(Role.EXCHANGE)
+def permits(permit: PermitFields) -> ResponseReturnValue:
+    session = database()
+    source_id = actor_of(session).organisation_id or 0
+    kept = receive_permit(session, settings(), permit, source_id=source_id, now=now())
+    created = kept.received_at == now()
+    body = PermitOut(
+        permit_no=kept.permit_no,
+        outcome="created" if created else "same",
+        office=kept.office.name,
+        owner=kept.owner.name,
+        plot_code=kept.plot.code if kept.plot else None,
+        pushed_to=pushed_to(session, kept.id),
+        warnings=[
+            WarningOut(code=w["code"], where=w["where"], message=sentence(w["text"], w["params"]))
+            for w in kept.warnings
+        ],
+    )
+    return body.model_dump(mode="json"), 201 if created else 200
