@@ -7,13 +7,15 @@ seen in files of practice (domain facts §1). X is the northing and comes first.
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from typing import Literal
 
 import shapely
 from shapely import LinearRing
 from shapely.geometry.base import BaseGeometry
 
 from geo import crs
-from geo.errors import refuse
+from geo.boundary import BoundaryPoint, Ring, closed_rings
+from geo.errors import Refused, refuse
 from geo.problems import N_, Problem
 from geo.shapes import assemble
 from geo.source import Record, Source
@@ -33,19 +35,6 @@ _BLOCK = re.compile(r"^[\[【]\s*(.+?)\s*[\]】]$")
 _NUMBER = re.compile(r"^[+-]?\d+(\.\d*)?$")
 _AREA = re.compile(r"^(\d+(?:\.\d+)?)\s*(公顷|hm2|hm²|ha|亩|平方米|㎡|m2|m²)?$", re.IGNORECASE)
 _HECTARES = {"亩": 1 / 15, "平方米": 1e-4, "㎡": 1e-4, "m2": 1e-4, "m²": 1e-4}
-_CLOSE = 5e-4  # metres; coordinates are written to the millimetre
-
-
-@dataclass(slots=True)
-class _Point:
-    line: int
-    label: str
-    ring: str
-    x: float
-    y: float
-
-    def same(self, other: "_Point") -> bool:
-        return abs(self.x - other.x) < _CLOSE and abs(self.y - other.y) < _CLOSE
 
 
 @dataclass(slots=True)
@@ -54,7 +43,7 @@ class _Plot:
     values: dict[str, object]
     kind: str
     count: int | None
-    points: list[_Point] = field(default_factory=list)
+    points: list[BoundaryPoint] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -64,26 +53,28 @@ class _Parse:
     problems: list[Problem] = field(default_factory=list)
     refused: bool = False
 
+    def note(
+        self,
+        code: str,
+        severity: Literal["error", "warning"],
+        text: str,
+        line: int,
+        *,
+        row: int | None = None,
+        **params: object,
+    ) -> None:
+        """Note a fault at a line; an error refuses the file. `row` defaults to the plot being read."""
+        self.refused = self.refused or severity == "error"
+        row = row or len(self.plots) or None
+        self.problems.append(
+            Problem(code, severity, text, {"line": line, **params}, row=row, where=f"第 {line} 行")
+        )
+
     def error(self, code: str, text: str, line: int, **params: object) -> None:
-        self.refused = True
-        self._add(code, "error", text, line, params)
+        self.note(code, "error", text, line, **params)  # type: ignore[arg-type]
 
     def warn(self, code: str, text: str, line: int, **params: object) -> None:
-        self._add(code, "warning", text, line, params)
-
-    def _add(
-        self, code: str, severity: str, text: str, line: int, params: dict[str, object]
-    ) -> None:
-        self.problems.append(
-            Problem(
-                code,
-                "error" if severity == "error" else "warning",
-                text,
-                {"line": line, **params},
-                row=len(self.plots) or None,
-                where=f"第 {line} 行",
-            )
-        )
+        self.note(code, "warning", text, line, **params)  # type: ignore[arg-type]
 
 
 def parse(text: str, *, declared_crs: str | None = None, boxes: tuple[crs.Box, ...] = ()) -> Source:
@@ -119,7 +110,7 @@ def parse(text: str, *, declared_crs: str | None = None, boxes: tuple[crs.Box, .
     return _as_source(run, declared_crs, boxes)
 
 
-def _not_a_survey() -> Exception:
+def _not_a_survey() -> Refused:
     return refuse(
         "survey_not",
         N_(
@@ -202,7 +193,7 @@ def _coordinate(run: _Parse, line: str, number: int) -> None:
         )
         return
     run.plots[-1].points.append(
-        _Point(number, tokens[0], tokens[1], float(tokens[2]), float(tokens[3]))
+        BoundaryPoint(number, tokens[0], tokens[1], float(tokens[2]), float(tokens[3]))
     )
 
 
@@ -221,17 +212,10 @@ def _check_count(run: _Parse, plot: _Plot, row: int) -> None:
         )
     )
     last = plot.points[-1].line if plot.points else plot.line
-    run.problems.append(
-        Problem(
-            "survey_count",
-            "error" if short else "warning",
-            text,
-            {"line": plot.line, "count": plot.count, "real": real, "last": last},
-            row=row,
-            where=f"第 {plot.line} 行",
-        )
+    severity: Literal["error", "warning"] = "error" if short else "warning"
+    run.note(
+        "survey_count", severity, text, plot.line, row=row, count=plot.count, real=real, last=last
     )
-    run.refused = run.refused or short
 
 
 def _as_source(run: _Parse, declared: str | None, boxes: tuple[crs.Box, ...]) -> Source:
@@ -257,96 +241,19 @@ def _as_source(run: _Parse, declared: str | None, boxes: tuple[crs.Box, ...]) ->
     return Source("survey", system, FIELDS, records, run.problems, refused=run.refused)
 
 
-def _rings(run: _Parse, plot: _Plot, row: int) -> list[list[_Point]]:
-    """Closed rings of one plot: a change of 圈号, or a ring that closes, starts the next."""
-    rings: list[list[_Point]] = []
-    ring: list[_Point] = []
-    for point in plot.points:
-        if ring and point.ring != ring[-1].ring:
-            if not _is_closed(ring) and point.same(ring[0]):
-                _note(
-                    run,
-                    row,
-                    point,
-                    "survey_ring_number",
-                    N_("第 {line} 行闭合点的圈号写错，已按上一圈的闭合点读取。"),
-                )
-                ring.append(point)
-                rings.append(ring)
-                ring = []
-                continue
-            if not (_is_closed(ring) and len(ring) > 1):
-                rings.append(_closed(run, row, ring))
-            ring = []
-        if not ring and rings and point.same(rings[-1][0]) and point.ring != rings[-1][-1].ring:
-            following = [p for p in plot.points if p.line > point.line and p.ring == point.ring]
-            if not following:
-                _note(
-                    run,
-                    row,
-                    point,
-                    "survey_ring_number",
-                    N_("第 {line} 行闭合点的圈号写错，已按上一圈的闭合点读取。"),
-                )
-                continue
-        ring.append(point)
-        if _is_closed(ring):
-            rings.append(ring)
-            ring = []
-    if ring:
-        rings.append(_closed(run, row, ring))
-    return [ring for ring in rings if _enough(run, plot, row, ring)]
+def _rings(run: _Parse, plot: _Plot, row: int) -> list[Ring]:
+    def note(point: BoundaryPoint, code: str, text: str) -> None:
+        run.note(code, "warning", text, point.line, row=row)
+
+    return [ring for ring in closed_rings(plot.points, note) if _enough(run, plot, row, ring)]
 
 
-def _is_closed(ring: list[_Point]) -> bool:
-    return len(ring) > 3 and ring[-1].same(ring[0])
-
-
-def _closed(run: _Parse, row: int, ring: list[_Point]) -> list[_Point]:
-    first, last = ring[0], ring[-1]
-    half = (abs(last.x - first.x) < _CLOSE) != (abs(last.y - first.y) < _CLOSE)
-    if len(ring) > 3 and last.label == first.label and (half or last.x == last.y):
-        _note(
-            run,
-            row,
-            last,
-            "survey_half_closed",
-            N_("第 {line} 行的闭合点与起点只有一个坐标相同，已改为起点坐标。"),
-        )
-        ring = ring[:-1]
-    else:
-        _note(run, row, last, "survey_closed", N_("第 {line} 行之后缺少闭合点，已自动闭合。"))
-    return [*ring, _Point(last.line, first.label, first.ring, first.x, first.y)]
-
-
-def _enough(run: _Parse, plot: _Plot, row: int, ring: list[_Point]) -> bool:
+def _enough(run: _Parse, plot: _Plot, row: int, ring: Ring) -> bool:
     if plot.kind != "面" or len({(p.x, p.y) for p in ring}) >= 3:
         return True
-    run.refused = True
-    _note(
-        run,
-        row,
-        ring[0],
-        "survey_ring_short",
-        N_("第 {line} 行起的一圈不足 3 个不同的界址点，围不成面积。"),
-        severity="error",
-    )
+    text = N_("第 {line} 行起的一圈不足 3 个不同的界址点，围不成面积。")
+    run.note("survey_ring_short", "error", text, ring[0].line, row=row)
     return False
-
-
-def _note(
-    run: _Parse, row: int, point: _Point, code: str, text: str, severity: str = "warning"
-) -> None:
-    run.problems.append(
-        Problem(
-            code,
-            "error" if severity == "error" else "warning",
-            text,
-            {"line": point.line},
-            row=row,
-            where=f"第 {point.line} 行",
-        )
-    )
 
 
 def _datum_known(run: _Parse) -> bool:
@@ -426,18 +333,9 @@ def _check_zone(run: _Parse, zone: int | None) -> None:
                 return
 
 
-def _zone_error(run: _Parse, row: int, point: _Point, zone: int, prefix: int) -> None:
-    run.refused = True
-    run.problems.append(
-        Problem(
-            "zone_mismatch",
-            "error",
-            N_("第 {line} 行：横坐标以 {prefix} 开头，与带号 {zone} 不一致。请核对带号。"),
-            {"line": point.line, "prefix": prefix, "zone": zone},
-            row=row,
-            where=f"第 {point.line} 行",
-        )
-    )
+def _zone_error(run: _Parse, row: int, point: BoundaryPoint, zone: int, prefix: int) -> None:
+    text = N_("第 {line} 行：横坐标以 {prefix} 开头，与带号 {zone} 不一致。请核对带号。")
+    run.note("zone_mismatch", "error", text, point.line, row=row, prefix=prefix, zone=zone)
 
 
 def _check_axes(run: _Parse) -> None:
@@ -445,17 +343,10 @@ def _check_axes(run: _Parse) -> None:
     for row, plot in enumerate(run.plots, 1):
         for p in plot.points:
             if p.x >= 10_000_000 or (p.x < 1_000_000 <= p.y < 10_000_000):
-                run.refused = True
-                _note(
-                    run,
-                    row,
-                    p,
-                    "axes_swapped",
-                    N_(
-                        "第 {line} 行：X 坐标应为纵坐标（北），文件里像是横坐标，X、Y 可能写反。请更正后再上传。"
-                    ),
-                    severity="error",
+                text = N_(
+                    "第 {line} 行：X 坐标应为纵坐标（北），文件里像是横坐标，X、Y 可能写反。请更正后再上传。"
                 )
+                run.note("axes_swapped", "error", text, p.line, row=row)
                 return
 
 
