@@ -7,7 +7,7 @@ from typing import Any
 
 from shapely import MultiPolygon
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from geo.problems import N_, Problem
 from landready import identifiers, permit_fields, problems, seeding, shapes
@@ -46,7 +46,11 @@ def receive_permit(
         session.execute(
             select(func.pg_advisory_xact_lock(func.hashtextextended(fields.permit_no, 0)))
         )
-        permit = session.scalar(select(Permit).where(Permit.permit_no == fields.permit_no))
+        permit = session.scalar(
+            select(Permit)
+            .where(Permit.permit_no == fields.permit_no)
+            .options(joinedload(Permit.plot))  # the sender may not see the plot itself
+        )
         if permit is not None:
             _same(permit, payload)
         else:

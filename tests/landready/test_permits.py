@@ -140,8 +140,9 @@ def test_the_event_carries_project_owner_plot_and_only_the_own_answer(database, 
             works="架空线 800 米",
             ready_by=date(2026, 9, 1),
         )
-    permit = receive(database, settings, source)
-    assert permit.plot_id == plot.id
+    for _ in ("new", "again"):  # the sender hears of the plot both times
+        permit = receive(database, settings, source)
+        assert (permit.plot_id, permit.plot.code) == (plot.id, "P-A")
     told = events(database)
     assert set(told) == {water.id, power.id}
     mine = told[water.id]
