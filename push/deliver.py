@@ -80,12 +80,17 @@ def _attempt(engine: Engine, settings: Push, claim: Claim) -> None:
                     log.warning("delivery %s was taken over", claim.delivery_id)
         except DATABASE_AWAY as error:
             # The receiver has it: as long as the lease holds, try to say so instead of sending it twice.
-            log.warning("delivery %s cannot be settled: %s", claim.delivery_id, error)
+            log.warning("delivery %s cannot be settled: %s", claim.delivery_id, brief(error))
             if _now() > claim.lease_until:
                 return
             time.sleep(_SETTLE_AGAIN_S)
         else:
             return
+
+
+def brief(error: Exception) -> str:
+    """The first line of a database error: the statement and its values do not belong in a log."""
+    return str(error).split("\n", 1)[0]
 
 
 def _send(settings: Push, claim: Claim) -> Outcome:

@@ -9,7 +9,7 @@ from redis import Redis
 from landready import servers, settings
 from landready.db import Engine, connect
 from push import doorbell
-from push.deliver import DATABASE_AWAY, deliver
+from push.deliver import DATABASE_AWAY, brief, deliver
 
 # A single wake ends after this time and rings for the next, so that the worker can say it is alive.
 _PATIENCE_S = 30.0
@@ -24,7 +24,7 @@ def wake() -> None:
     try:
         paid = deliver(engine, push, stopping, _PATIENCE_S)
     except DATABASE_AWAY as error:
-        log.warning("PostgreSQL does not answer, the sweep will deliver: %s", error)
+        log.warning("PostgreSQL does not answer, the sweep will deliver: %s", brief(error))
         return
     if not paid and not stopping.is_set():
         doorbell.ring(bell)

@@ -11,7 +11,7 @@ from landready import servers
 from landready.db import ENGINE, Engine, connect, transaction
 from landready.settings import Push, load
 from push.claims import next_due
-from push.deliver import DATABASE_AWAY, deliver
+from push.deliver import DATABASE_AWAY, brief, deliver
 
 _SHORTEST_PAUSE_S = 0.2
 
@@ -26,7 +26,7 @@ def sweep(engine: Engine, settings: Push, stopping: threading.Event) -> None:
             deliver(engine, settings, stopping)
             pause = _pause(engine, settings)
         except DATABASE_AWAY as error:
-            log.warning("PostgreSQL does not answer, trying again: %s", error)
+            log.warning("PostgreSQL does not answer, trying again: %s", brief(error))
             pause = min(pause, 1.0)
         stopping.wait(pause)
 

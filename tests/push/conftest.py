@@ -139,6 +139,9 @@ class OwnRedis:
         with Redis.from_url(self.url) as link:
             wait_for(lambda: self._socket.exists() and _answers(link))
 
+    def link(self) -> Redis:
+        return Redis.from_url(self.url)
+
     def send_signal(self, number: signal.Signals) -> None:
         assert self._process
         self._process.send_signal(number)
