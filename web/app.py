@@ -6,6 +6,7 @@ import redis
 from apiflask import APIFlask
 from flask.json.provider import DefaultJSONProvider
 from flask_wtf import CSRFProtect
+from werkzeug.routing import IntegerConverter, Map
 
 from landready import servers
 from landready.db import connect
@@ -51,6 +52,13 @@ PAGES = (
 )
 
 
+class RowNumber(IntegerConverter):
+    """`<int:…>` in an address: the key of a row; one beyond PostgreSQL's bigint names nothing and is not found."""
+
+    def __init__(self, map: Map) -> None:
+        super().__init__(map, max=2**63 - 1)
+
+
 def create_app(settings: Settings) -> APIFlask:
     """Return the application over the servers that `settings` name; nothing is opened before the first request.
 
@@ -83,6 +91,7 @@ def create_app(settings: Settings) -> APIFlask:
         engine=connect(servers.database_url(settings)),
         redis=redis.Redis.from_url(servers.redis_url(settings), socket_timeout=0.3),
     )
+    app.url_map.converters["int"] = RowNumber
     csrf = CSRFProtect(app)
     for setup in (language, security, session, auth, limits, errors, filters, navigation):
         setup.init_app(app)

@@ -652,6 +652,6 @@ def test_an_attachment_is_for_the_enterprise_the_office_and_nobody_else(case: Ca
 def test_nobody_attaches_to_anothers_answer(case: Case) -> None:
     with transaction(case.engine, ENGINE) as session:
         answer = make_answer(session, session.get_one(Push, case.push))
+    pdf = io.BytesIO(GOOD["application/pdf"])
     with transaction(case.engine, case.power) as session, pytest.raises(NotFound):
-        pdf = io.BytesIO(GOOD["application/pdf"])
         attachments.attach(session, case.settings, [answer], "a.pdf", pdf)
