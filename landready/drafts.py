@@ -4,11 +4,12 @@ from datetime import datetime
 
 import numpy as np
 import shapely
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from geo.problems import N_, Problem
 from landready import problems, uploads
+from landready.bulk import insert_rows
 from landready.errors import Conflict
 from landready.listings import Listing
 from landready.organisations import Organisation
@@ -87,12 +88,12 @@ def _draw(session: Session, plan: SupplyPlan, upload: Upload) -> None:
             "supply_mode": plot.supply_mode,
             "source_crs": upload.source_crs,
             "illustrative": bool(upload.purpose.get("illustrative")),
+            "revision": 1,
             "geom": shape,
         }
         for plot, shape in zip(plots, shapes, strict=True)
     ]
-    if rows:
-        session.execute(insert(Plot), rows)
+    insert_rows(session, Plot, rows)
     session.expire(plan, ["plots"])
 
 

@@ -12,7 +12,6 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     func,
-    insert,
     select,
     text,
     update,
@@ -22,6 +21,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from geo import attributes
 from geo.problems import N_, Problem
 from landready import uploads
+from landready.bulk import insert_rows
 from landready.db import Base, Id
 from landready.errors import Conflict, Invalid, NotAllowed
 from landready.organisations import Organisation
@@ -139,7 +139,7 @@ def publish(session: Session, upload: Upload, *, utility: Utility, now: datetime
     session.flush()
     model = Facility if upload.kind == "facilities" else ServiceArea
     keys = {"layer_id": layer.id, "enterprise_id": enterprise.id}
-    session.execute(insert(model), [{**row, **keys} for row in rows])
+    insert_rows(session, model, [{**row, **keys} for row in rows])
     return layer
 
 

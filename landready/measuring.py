@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import shapely
 from geoalchemy2 import WKBElement
-from sqlalchemy import Row, func, insert, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from geo.coverage import Near, Shapes, Shares, nearest, shares
 from geo.crs import Geometries, to_stored, to_working, working_crs
+from landready.bulk import insert_rows
 from landready.checks import Check, NearFacility, ServedShare
 from landready.db import as_engine
 from landready.layers import Facility, Layer, ServiceArea
@@ -97,8 +98,9 @@ def _measure(
     served = shares(ground.shapes, areas.shapes, owners)
     seen = {row.layer_id for network in (facilities, areas) for row in network.rows}
     layers = _layers(session, utility, ground, seen)
-    checks = session.scalars(
-        insert(Check).returning(Check, sort_by_parameter_order=True),
+    insert_rows(
+        session,
+        Check,
         [
             {
                 "plot_id": plot.id,
@@ -110,9 +112,19 @@ def _measure(
                 "radius_m": reach.radius_m,
                 "served_share": float(share),
                 "layers": layers[plot.city],
+                "demand_unit": "",
             }
             for plot, share in zip(ground.plots, served.of_all, strict=True)
         ],
+    )
+    checks = session.scalars(
+        select(Check)
+        .where(
+            Check.plot_id.in_([plot.id for plot in ground.plots]),
+            Check.utility == utility.value,
+            Check.measured_at == now,
+        )
+        .order_by(Check.id)
     ).all()
     of_plot = {check.plot_id: check for check in checks}
     _keep_near(session, near, facilities, of_plot)
@@ -206,8 +218,7 @@ def _keep_near(
                 "link": link,
             }
         )
-    if rows:
-        session.execute(insert(NearFacility), rows)
+    insert_rows(session, NearFacility, rows)
 
 
 def _keep_shares(session: Session, served: Shares, checks: Mapping[int, Check]) -> None:
@@ -220,5 +231,4 @@ def _keep_shares(session: Session, served: Shares, checks: Mapping[int, Check]) 
         }
         for plot, owner, share in zip(served.plot, served.owner, served.share, strict=True)
     ]
-    if rows:
-        session.execute(insert(ServedShare), rows)
+    insert_rows(session, ServedShare, rows)

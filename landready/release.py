@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from geo.problems import N_
 from landready import clock, outbox
+from landready.bulk import insert_rows
 from landready.checks import Check, ServedShare
 from landready.concerned import Asked, Candidate, Reason, concerned
 from landready.db import as_engine
@@ -147,8 +148,7 @@ def _push(
         for a in asked
         for plot_id in a.plots
     ]
-    if rows:
-        session.execute(insert(PushPlot), rows)
+    insert_rows(session, PushPlot, rows)
     return pushes
 
 

@@ -3,13 +3,14 @@
 Everything stored is longitude and latitude in EPSG:4490; nothing here transforms.
 """
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import shapely
 from geoalchemy2 import WKBElement
-from shapely.geometry import MultiPolygon, Polygon, mapping, shape
+from shapely.geometry import MultiPolygon, Polygon, shape
 from shapely.geometry.base import BaseGeometry
 
 from geo.crs import Geometries
@@ -26,16 +27,11 @@ def to_geojson(stored: WKBElement) -> dict[str, Any]:
 
 def geojson_of(geometry: BaseGeometry) -> dict[str, Any]:
     """Return a lon/lat geometry as a GeoJSON geometry, coordinates rounded to a tenth of a millimetre."""
-    rounded = shapely.transform(geometry, lambda xy: np.round(xy, _DIGITS))
-    plain: dict[str, Any] = _lists(mapping(rounded))
-    return plain
-
-
-def _lists(value: Any) -> Any:  # noqa: ANN401 - nested JSON
-    """Tuples as lists, so that what is stored and what is read back are equal."""
-    if isinstance(value, dict):
-        return {key: _lists(item) for key, item in value.items()}
-    return [_lists(item) for item in value] if isinstance(value, (list, tuple)) else value
+    text = shapely.to_geojson(geometry)
+    found: dict[str, Any] = json.loads(
+        text, parse_float=lambda digits: round(float(digits), _DIGITS)
+    )
+    return found
 
 
 def from_geojson(geometry: dict[str, Any]) -> WKBElement:
