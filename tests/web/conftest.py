@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import pytest
@@ -89,7 +89,7 @@ def client(app: Flask) -> Browser:
 def people(database: Engine) -> People:
     """One account of each role. Their ids and organisations can be read without a session."""
     with transaction(database, ENGINE) as session:
-        return People(
+        found = People(
             office=make_account(session, make_office(session, name="海口市资规局", city=HAIKOU)),
             other_office=make_account(
                 session, make_office(session, name="三亚市资规局", city=SANYA)
@@ -105,6 +105,9 @@ def people(database: Engine) -> People:
             supervisor=make_account(session, make_supervisor(session)),
             admin=make_account(session, make_organisation(session, "admin", city="")),
         )
+        for one in (getattr(found, field.name) for field in fields(found)):
+            session.refresh(one, ["organisation"])
+        return found
 
 
 SignIn = Callable[[Browser, Account], Browser]
