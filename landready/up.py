@@ -2,16 +2,15 @@
 
 import fcntl
 import http.client
-import importlib.util
 import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
 
-from landready import migrate, places, servers
+from landready import demo, migrate, places, servers
+from landready.demo_people import DemoLogin
 from landready.errors import Conflict
 from landready.processes import Address, Supervisor, write_configuration
 from landready.settings import Settings
@@ -37,8 +36,13 @@ def up(settings: Settings, port: int | None, say: Say) -> None:
             supervisor.wait_until(lambda: not servers.silent(settings))
             if servers.private_database(settings):
                 servers.provision(settings)
+            if migrate.behind(settings):
+                say("正在准备数据库，首次还要载入演示省，约需一分钟。")
+                say(
+                    "Preparing the database and, the first time, the demo province: about a minute."
+                )
             migrate.upgrade(settings)
-            logins = _load_demo(settings)
+            logins = demo.load(settings)
             supervisor.start_application()
             supervisor.wait_until(lambda: supervisor.application_runs() and _healthy(address))
             _announce(settings, address, logins, say)
@@ -114,15 +118,7 @@ def _healthy(address: Address) -> bool:
         link.close()
 
 
-def _load_demo(settings: Settings) -> list[Any]:
-    if importlib.util.find_spec("landready.demo") is None:
-        return []
-    demo = importlib.import_module("landready.demo")
-    logins: list[Any] = demo.load(settings)
-    return logins
-
-
-def _announce(settings: Settings, address: Address, logins: list[Any], say: Say) -> None:
+def _announce(settings: Settings, address: Address, logins: list[DemoLogin], say: Say) -> None:
     url = f"http://{address.reachable.netloc}/"
     say(f"\n{settings.site.name}已启动：{url}")
     say(f"{settings.site.name_en} is up: {url}")

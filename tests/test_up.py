@@ -2,7 +2,6 @@
 
 import http.client
 import os
-import re
 import shutil
 import signal
 import socket
@@ -44,6 +43,18 @@ class Installation:
     def command(self) -> list[str]:
         program = "from landready.cli import main; main()"
         return [sys.executable, "-c", program, "up", "--port", str(self.port)]
+
+    def refused(self) -> subprocess.CompletedProcess[str]:
+        """A start that is expected to end by itself."""
+        return subprocess.run(
+            self.command(),
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
     def said(self) -> str:
         text = self.output.read_text()
@@ -107,8 +118,8 @@ def eventually(done: Callable[[], bool], why: Callable[[], str], seconds: float 
         time.sleep(0.1)
 
 
-@pytest.fixture
-def installation(environment: dict[str, str]) -> Iterator[Installation]:
+@pytest.fixture(scope="module")
+def started(environment: dict[str, str]) -> Iterator[Installation]:
     """In a folder with an awkward name, on private servers unless the environment names others."""
     named = {"LANDREADY_DATABASE_URL", "LANDREADY_OWNER_URL", "LANDREADY_REDIS_URL"}
     given = {name: environment[name] for name in named & os.environ.keys()}
@@ -124,9 +135,15 @@ def installation(environment: dict[str, str]) -> Iterator[Installation]:
     shutil.rmtree(base)
 
 
+@pytest.fixture
+def installation(started: Installation) -> Installation:
+    """Running, whatever the test before did to it."""
+    if not started.process or started.process.poll() is not None:
+        started.start()
+    return started
+
+
 def test_everything_comes_up_survives_kills_and_leaves_nothing(installation: Installation) -> None:
-    installation.start()
-    assert re.search("已启动：http", installation.said())
     assert installation.healthy()
     killed = {name: installation.pid(name) for name in ("web", "worker", "sweep")}
     for pid in killed.values():
@@ -145,16 +162,7 @@ def test_everything_comes_up_survives_kills_and_leaves_nothing(installation: Ins
 
 
 def test_second_start_in_the_same_folder_is_refused_in_one_line(installation: Installation) -> None:
-    installation.start()
-    second = subprocess.run(
-        installation.command(),
-        cwd=ROOT,
-        env=installation.environment,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    second = installation.refused()
     assert second.returncode == 2
     assert second.stdout == ""
     assert second.stderr == f"已在运行 · already running in {installation.var}\n"
@@ -164,26 +172,18 @@ def test_second_start_in_the_same_folder_is_refused_in_one_line(installation: In
 def test_a_killed_start_takes_everything_along_and_the_next_one_comes_up(
     installation: Installation,
 ) -> None:
-    installation.start()
     assert installation.stop(signal.SIGKILL) == -signal.SIGKILL
     eventually(lambda: installation.processes() == [], lambda: str(installation.processes()))
     assert installation.start() < 10
     assert installation.healthy()
 
 
-def test_a_taken_port_is_refused_in_one_line(installation: Installation) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", installation.port))
-        other.listen()
-        refused = subprocess.run(
-            installation.command(),
-            cwd=ROOT,
-            env=installation.environment,
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
+def test_a_taken_port_is_refused_in_one_line(tmp_path: Path) -> None:
+    other = Installation(tmp_path, {})
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", other.port))
+        taken.listen()
+        refused = other.refused()
     assert refused.returncode == 2
     assert refused.stderr.count("\n") == 1
-    assert str(installation.port) in refused.stderr
+    assert str(other.port) in refused.stderr
