@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
@@ -31,7 +31,7 @@ class Stored:
     size: int
 
 
-def store(settings: Settings, stream: BinaryIO, *, filename: str) -> Stored:
+def store(settings: Settings, stream: IO[bytes], *, filename: str) -> Stored:
     """Keep what `stream` holds under a name of our own; of `filename` only a harmless suffix is used.
 
     Raises:

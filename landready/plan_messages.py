@@ -59,7 +59,7 @@ class PlanMessages:
         plan = self._plan
         return {
             "push": str(push.uid),
-            "portal_path": f"/pushes/{push.uid}",
+            "portal_path": f"/pushes/{push.id}",
             "plan": {"title": plan.title, "city": plan.city},
             "office": {"name": plan.office.name, "phone": plan.office.phone},
             "due_on": push.due_on.isoformat(),

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, BinaryIO, Literal, cast
+from typing import IO, Any, Literal, cast
 
 from sqlalchemy.orm import Session
 
@@ -34,7 +34,7 @@ def receive(
     kind: Kind,
     title: str,
     filename: str,
-    stream: BinaryIO,
+    stream: IO[bytes],
     crs: str | None = None,
     purpose: Mapping[str, Any] | None = None,
     now: datetime,

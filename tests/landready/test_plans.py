@@ -5,10 +5,9 @@ from sqlalchemy import func, select
 
 from landready.db import ENGINE, Actor, Role, transaction
 from landready.drafts import draft_plan, may_release, problems_of, redraft
-from landready.errors import Conflict, NotFound
+from landready.errors import Conflict
 from landready.landuse import code_of
 from landready.listings import Listing, Verdict
-from landready.pages import plan_page, plans_of
 from landready.plans import Plot
 from landready.shapes import from_geojson, loaded, to_geojson
 from landready.uploads import remap
@@ -16,7 +15,6 @@ from tests import factories as make
 from tests.factories import feature, square
 
 COLUMNS = {"code": "code", "name": "name", "use": "use", "area": "area", "plot_ratio": "ratio"}
-TODAY = make.NOW.date()
 
 
 @pytest.fixture
@@ -219,29 +217,6 @@ def test_released_plan_is_not_drawn_again(session, office):
     with pytest.raises(Conflict):
         redraft(session, plan, plan.upload)
     assert [p.code for p in plan.plots] == ["A-1"]
-
-
-def test_page_of_a_plan_shows_plots_problems_and_obstacles(session, office):
-    plan = draft(session, office, row(1), row(2, 500, code=None))
-    page = plan_page(session, plan.id, TODAY)
-    assert [p.plot.code for p in page.plots] == ["A-1"]
-    assert page.plots[0].geometry["type"] == "MultiPolygon"
-    assert [p.code for p in page.obstacles] == ["code_missing"]
-    assert page.pushes == ()
-
-
-def test_plans_are_seen_by_their_office_only(database, session, office):
-    plan = draft(session, office, row(1))
-    session.commit()
-    with transaction(database, ENGINE) as engine:
-        other = make.make_office(engine)
-    with transaction(database, Actor(Role.OFFICE, other.id, None, other.city)) as theirs:
-        assert plans_of(theirs) == []
-        with pytest.raises(NotFound):
-            plan_page(theirs, plan.id, TODAY)
-    with transaction(database, Actor(Role.OFFICE, office.id, None, office.city)) as ours:
-        (line,) = plans_of(ours)
-        assert (line.plan.id, line.plots, line.pushes, line.answered) == (plan.id, 1, 0, 0)
 
 
 def test_geometry_survives_the_way_to_the_database_and_back():

@@ -12,15 +12,12 @@ from landready.concerned import Reason
 from landready.db import ENGINE, Actor, Role, transaction
 from landready.errors import Conflict, Invalid, NotFound
 from landready.outbox import OutboxEvent
-from landready.pages import plan_page, plans_of, plot_page
 from landready.plans import SupplyPlan
-from landready.pushes import Push, PushPlot, PushState
+from landready.pushes import Push, PushPlot
 from landready.release import release
 from landready.utilities import Utility
 from tests import factories as make
 from tests.factories import point, square
-
-TODAY = make.NOW.date()
 
 
 @pytest.fixture
@@ -156,7 +153,7 @@ def test_event_tells_an_enterprise_its_own_network_and_never_anothers(database, 
     assert message["type"] == "plan.released"
     data = message["data"]
     assert data["push"] in {str(uid) for uid in receipt.pushes}
-    assert data["portal_path"].endswith(data["push"])
+    assert data["portal_path"] == f"/pushes/{events[ours.id].push_id}"
     assert (data["office"]["name"], data["due_on"]) == (office.name, "2026-03-09")
     (plot,) = data["plots"]
     assert plot["boundary"]["type"] == "MultiPolygon"
@@ -249,71 +246,3 @@ def test_plan_of_another_office_or_none_is_not_found(database, settings, office)
             release(session, settings, plan.id, make.NOW, None)
     with transaction(database, as_office(office)) as session, pytest.raises(NotFound):
         release(session, settings, plan.id + 1000, make.NOW, None)
-
-
-def test_pages_show_pushes_checks_and_answers(database, settings, office):
-    with transaction(database, ENGINE) as session:
-        water, power = (
-            make.make_enterprise(session, "water"),
-            make.make_enterprise(session, "power"),
-        )
-        make.make_layer(session, water, point(150, 50))
-        area(session, water, square(-500, -500, 2000))
-        plan = make.make_plan(session, office, plots=2)
-    released(database, settings, office, plan)
-    with transaction(database, ENGINE) as session:
-        push = session.scalars(select(Push).where(Push.enterprise_id == water.id)).one()
-        make.make_answer(session, push)
-        push.answered_at = make.NOW
-    with transaction(database, as_office(office)) as session:
-        (line,) = plans_of(session)
-        assert (line.plots, line.pushes, line.answered) == (2, 2, 1)
-        page = plan_page(session, plan.id, TODAY)
-        assert {(r.push.enterprise.name, r.state, r.plots) for r in page.pushes} == {
-            (water.name, PushState.ANSWERED, 2),
-            (power.name, PushState.SENT, 2),
-        }
-        late = plan_page(session, plan.id, date(2026, 3, 10))
-        assert PushState.LATE in {r.state for r in late.pushes}
-        plot = plot_page(session, push.plots[0].plot_id, TODAY)
-    by = {u.utility: u for u in plot.utilities}
-    assert list(by) == list(Utility)
-    assert [(n.enterprise, n.link["type"]) for n in by[Utility.WATER].near] == [
-        (water.name, "LineString")
-    ]
-    assert by[Utility.WATER].shares == ((water.name, 1.0),)
-    assert [(a.push.enterprise.name, a.answer.verdict) for a in by[Utility.WATER].asked] == [
-        (water.name, "ready")
-    ]
-    assert [a.answer for a in by[Utility.POWER].asked] == [None]
-    assert by[Utility.GAS].asked == ()
-    assert by[Utility.GAS].check is not None
-
-
-def test_enterprise_sees_the_pushed_plot_without_anothers_network(database, settings, office):
-    with transaction(database, ENGINE) as session:
-        water, power = (
-            make.make_enterprise(session, "water"),
-            make.make_enterprise(session, "power"),
-        )
-        make.make_layer(session, water, point(150, 50))
-        make.make_layer(session, power, point(160, 50))
-        plan = make.make_plan(session, office, plots=1)
-        outsider = make.make_enterprise(session, "gas", city=make.SANYA)
-    released(database, settings, office, plan)
-    (plot,) = plan.plots
-    with transaction(database, as_enterprise(water)) as session:
-        page = plot_page(session, plot.id, TODAY)
-        near = [(u.utility, n.enterprise) for u in page.utilities for n in u.near]
-        assert near == [(Utility.WATER, water.name)]
-        assert [len(u.asked) for u in page.utilities] == [1, 0, 0, 0, 0, 0]
-        whole = plan_page(session, plan.id, TODAY)
-        assert (whole.problems, len(whole.plots), len(whole.pushes)) == ((), 1, 1)
-    with transaction(database, as_enterprise(outsider)) as session:
-        for call in (
-            lambda: plot_page(session, plot.id, TODAY),
-            lambda: plan_page(session, plan.id, TODAY),
-        ):
-            with pytest.raises(NotFound):
-                call()
-        assert plans_of(session) == []
