@@ -71,7 +71,7 @@ def _attempt(engine: Engine, settings: Push, claim: Claim) -> None:
     outcome = _send(settings, claim)
     jitter = random.uniform(-1, 1)  # noqa: S311 - spreads load, guards nothing
     step = next_step(claim.number, outcome, _now(), jitter, settings.schedule_s)
-    log.info("event %s to %s: %s, %s", claim.event_id, claim.url, outcome, step)
+    log.info("event %s to endpoint %s: %s, %s", claim.event_id, claim.endpoint_id, outcome, step)
     while True:
         try:
             with transaction(engine, ENGINE) as session:
