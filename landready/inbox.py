@@ -54,11 +54,16 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class PushPage:
-    """One page of a push: `page` of `pages`, counted from 1; `facilities` are the enterprise's own near the plots."""
+    """One page of a push: `page` of `pages`, counted from 1; `facilities` are the enterprise's own near the plots.
+
+    `utilities` are those that the push asks about, `utility` the one shown alone; empty: all of them.
+    """
 
     entry: Entry
     lines: Sequence[Line]
     facilities: Mapping[int, Facility]
+    utilities: Sequence[str]
+    utility: str
     page: int
     pages: int
 
@@ -86,17 +91,25 @@ def inbox(session: Session, show: Show, now: datetime) -> list[Entry]:
 
 
 def push_page(
-    session: Session, push_id: int, *, check: Check, page: int = 1, now: datetime
+    session: Session,
+    push_id: int,
+    *,
+    check: Check,
+    utility: str = "",
+    page: int = 1,
+    now: datetime,
 ) -> PushPage:
-    """Return one page of a push's plots.
+    """Return one page of a push's plots, for one utility or all; a page or utility that it does not have is ignored.
 
     Raises:
         NotFound: it is not the asker's.
     """
     entry = _entry(session, push_id, now)
-    pages = max(1, ceil(entry.asked / PAGE))
+    asked = {row.utility: row.plots for row in session.execute(_counts(push_id))}
+    utility = utility if utility in asked else ""
+    pages = max(1, ceil((asked[utility] if utility else entry.asked) / PAGE))
     page = min(max(page, 1), pages)
-    rows = session.execute(
+    query = (
         select(PushPlot.plot_id, PushPlot.utility)
         .join(PushPlot.plot)
         .where(PushPlot.push_id == push_id)
@@ -104,8 +117,21 @@ def push_page(
         .limit(PAGE)
         .offset((page - 1) * PAGE)
     )
-    lines = _lines(session, entry.push, [(plot_id, utility) for plot_id, utility in rows], check)
-    return PushPage(entry, lines, _facilities(session, lines), page, pages)
+    if utility:
+        query = query.where(PushPlot.utility == utility)
+    pairs = [(plot_id, name) for plot_id, name in session.execute(query)]
+    lines = _lines(session, entry.push, pairs, check)
+    near = _facilities(session, lines)
+    return PushPage(entry, lines, near, sorted(asked), utility, page, pages)
+
+
+def _counts(push_id: int) -> Select[str, int]:
+    """How many plots a push asks about, by utility."""
+    return (
+        select(PushPlot.utility, func.count().label("plots"))
+        .where(PushPlot.push_id == push_id)
+        .group_by(PushPlot.utility)
+    )
 
 
 def plot_page(
@@ -190,14 +216,14 @@ def _facilities(session: Session, lines: Sequence[Line]) -> dict[int, Facility]:
 
 
 def _next(session: Session, push_id: int, line: Line) -> Pair | None:
-    """The open pair after this one in the order of the page, else the first open one."""
-    place = tuple_(Plot.row, Plot.id, PushPlot.utility)
-    here = tuple_(line.plot.row, line.plot.id, line.utility)
+    """The next open plot of the same utility in the order of the page, then the first; then those of other utilities."""
+    place, here = tuple_(Plot.row, Plot.id), tuple_(line.plot.row, line.plot.id)
+    same = PushPlot.utility == line.utility
     found = session.execute(
         select(PushPlot.plot_id, PushPlot.utility)
         .join(PushPlot.plot)
-        .where(PushPlot.push_id == push_id, ~answered(), place != here)
-        .order_by((place > here).desc(), Plot.row, Plot.id, PushPlot.utility)
+        .where(PushPlot.push_id == push_id, ~answered(), ~(same & (place == here)))
+        .order_by(same.desc(), (place > here).desc(), Plot.row, Plot.id, PushPlot.utility)
         .limit(1)
     ).first()
     return (found.plot_id, found.utility) if found else None

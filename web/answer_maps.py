@@ -10,14 +10,25 @@ from landready.inbox import Line, PlotPage, PushPage
 from landready.layers import Facility
 from landready.shapes import to_geojson
 from web.filters import area, label, metres
-from web.maps import Shape
+from web.maps import COLOURS, Shape
 
 
 def push_layers(page: PushPage) -> list[list[Shape]]:
-    """Return the layers of a push: its plots, each a link to its answer, and the network around them."""
+    """Return the layers of a push: its plots, the shortest way of each (all of them are a tangle) and the network."""
+    return [_plots(page), _ways(page.lines, 1), _facilities(page.lines, page.facilities)]
+
+
+def _plots(page: PushPage) -> list[Shape]:
+    """Each plot once, however many utilities are asked about it: a link to what is still open of it."""
+    of_plot: dict[int, Line] = {}
+    for line in page.lines:
+        kept = of_plot.setdefault(line.plot.id, line)
+        if line.open and not kept.open:
+            of_plot[line.plot.id] = line
     push_id = page.entry.push.id
-    plots = [_plot(line, plot_url(push_id, (line.plot.id, line.utility))) for line in page.lines]
-    return [plots, _ways(page.lines), _facilities(page.lines, page.facilities)]
+    return [
+        _plot(line, plot_url(push_id, (line.plot.id, line.utility))) for line in of_plot.values()
+    ]
 
 
 def plot_layers(page: PlotPage) -> list[list[Shape]]:
@@ -55,11 +66,11 @@ def _plot(line: Line, url: str = "") -> Shape:
     )
 
 
-def _ways(lines: Sequence[Line]) -> list[Shape]:
+def _ways(lines: Sequence[Line], most: int | None = None) -> list[Shape]:
     return [
         Shape(to_geojson(near.link), "link", near.name, (metres(near.distance_m),), dashed=True)
         for line in lines
-        for near in line.proposal.near
+        for near in line.proposal.near[:most]
         if near.distance_m > 0
     ]
 
@@ -74,4 +85,18 @@ def _facilities(lines: Sequence[Line], facilities: Mapping[int, Facility]) -> li
             (label(utilities[facility.id], "utility"),),
         )
         for facility in facilities.values()
+    ]
+
+
+def plot_legend(page: PlotPage) -> list[tuple[str, str]]:
+    """Return colour and meaning of what is on the map of one plot."""
+    said = dict.fromkeys(a.utility for a in page.line.others if a.connection_point is not None)
+    return [
+        (COLOURS["plot"], _("待答复地块"))
+        if page.line.open
+        else (COLOURS["plot_ready"], _("已答复地块")),
+        (COLOURS[page.line.utility], _("本单位设施")),
+        (COLOURS["link"], _("最短连线")),
+        ("#ffd400", _("所选接入点")),
+        *((COLOURS[u], _("%(utility)s企业的接入点", utility=label(u, "utility"))) for u in said),
     ]

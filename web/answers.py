@@ -69,7 +69,8 @@ def answer_many(push_id: int) -> ResponseReturnValue:
     )  # fmt: skip
     _attach(made)
     flash(_("已保存 %(n)s 项答复。", n=len(made)))
-    return redirect(url_for(".push", push_id=push_id, page=request.form.get("page")), 303)
+    page, utility = request.form.get("page"), request.form.get("utility") or None
+    return redirect(url_for(".push", push_id=push_id, page=page, utility=utility), 303)
 
 
 @pages.get("/pushes/<int:push_id>/plots/<int:plot_id>/<utility>")
@@ -131,8 +132,14 @@ def attachment(attachment_id: int) -> ResponseReturnValue:
 
 
 def _push(push_id: int, form: Form, chosen: set[Pair]) -> str:
-    number = request.values.get("page", 1, type=int)
-    page = push_page(database(), push_id, check=settings().check, page=number, now=now())
+    page = push_page(
+        database(),
+        push_id,
+        check=settings().check,
+        utility=request.values.get("utility", ""),
+        page=request.values.get("page", 1, type=int),
+        now=now(),
+    )
     first = next((line for line in page.lines if line.open), None)
     return render_template(
         "answers/push.html",
@@ -166,6 +173,7 @@ def _plot(page: PlotPage, form: Form) -> str:
         form=form,
         tomorrow=_tomorrow(),
         map=drawn,
+        legend_entries=answer_maps.plot_legend(page),
     )
 
 

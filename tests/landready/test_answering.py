@@ -484,6 +484,25 @@ def test_the_next_open_plot_follows_in_the_order_of_the_page(case: Case, session
     assert following(case.plots[1]) is None
 
 
+def test_the_next_open_plot_is_of_the_same_utility_first(case: Case) -> None:
+    with transaction(case.engine, ENGINE) as session:
+        both = make_enterprise(session, "drainage", "water")
+        plan = make_plan(session, plots=2, state="released")
+        push = make_push(session, plan, both).id
+        first, second = (plot.id for plot in plan.plots)
+        me = actor(both)
+    with transaction(case.engine, me) as session:
+
+        def following(plot: int, utility: str) -> object:
+            check = case.settings.check
+            return plot_page(session, push, plot, utility, check=check, now=NOW).next
+
+        assert following(first, "water") == (second, "water")
+        assert following(second, "water") == (first, "water")
+        case.answer(session, AnswerDraft(first, "water", NOT_CONCERNED), push)
+        assert following(second, "water") == (first, "drainage")
+
+
 def test_a_push_without_pages_has_one(case: Case, session: Session) -> None:
     page = push_page(session, case.push, check=case.settings.check, page=99, now=NOW)
     assert (page.page, page.pages, len(page.lines)) == (1, 1, 2)

@@ -154,6 +154,29 @@ def test_a_push_shows_own_facilities_and_never_anothers(desk: Desk) -> None:
         assert f"{elsewhere:.9f}"[:10] not in text
 
 
+def test_plots_of_one_utility_can_be_shown_alone(desk: Desk, people: People) -> None:
+    with transaction(desk.engine, ENGINE) as session:
+        water = session.get_one(Organisation, people.water.organisation_id)
+        water.utilities = ["water", "drainage"]
+        session.flush()
+        plan = make_plan(session, plots=2, state="released")
+        push = make_push(session, plan, water).id
+
+    def shown(query: str) -> list[str]:
+        text = desk.browser.get(f"/pushes/{push}{query}").text
+        return re.findall(r'name="asked" value="\d+:(\w+)"', text)
+
+    assert shown("") == ["drainage", "water", "drainage", "water"]
+    assert shown("?utility=water") == ["water", "water"]
+    assert shown("?utility=nonsense") == shown("")
+    both = desk.browser.get(f"/pushes/{push}").text
+    assert both.count(f'"url": "/pushes/{push}/plots/') == 2  # one shape a plot
+    plot = re.findall(r'value="([0-9]+):water"', both)[0]
+    form = {"asked": f"{plot}:water", "utility": "water"}
+    kept = desk.browser.send(f"/pushes/{push}/answers", form)
+    assert re.findall(r'value="\d+:(\w+)"', kept.text) == ["water", "water"]
+
+
 def test_many_plots_are_answered_with_one_form(desk: Desk) -> None:
     asked = [f"{plot}:water" for plot in desk.plots]
     form = {"asked": asked, "verdict": "ready", "attachment": (io.BytesIO(PDF), "a.pdf")}
