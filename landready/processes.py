@@ -24,7 +24,7 @@ from landready.settings import ROOT, Settings
 
 APPLICATION = ("worker", "sweep", "web")
 
-_START_S = 60.0
+_START_S = 120.0
 # A process that keeps failing for this long will not come up by itself.
 _PATIENCE_S = 8.0
 _FAILING = {"BACKOFF", "FATAL", "EXITED"}
@@ -54,8 +54,8 @@ def write_configuration(settings: Settings, address: Address) -> Path:
     python = sys.executable
     web = [
         *(python, "-m", "gunicorn", "wsgi:application", "--bind", address.netloc),
-        *("--worker-class", "gthread", "--workers", "2", "--threads", "4", "--no-control-socket"),
-        *("--graceful-timeout", "10", "--access-logfile", "-"),
+        *("--worker-class", "gthread", "--workers", "2", "--threads", "4", "--preload"),
+        *("--graceful-timeout", "10", "--access-logfile", "-", "--no-control-socket"),
     ]
     sections = [_manager_sections(settings)]
     if servers.private_database(settings):
@@ -189,7 +189,7 @@ class Supervisor:
         """Poll until `done`.
 
         Raises:
-            StartError: a process keeps failing, or nothing happens within a minute.
+            StartError: a process keeps failing, or it is not up within two minutes.
         """
         began = time.monotonic()
         while not done():

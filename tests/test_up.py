@@ -104,6 +104,11 @@ class Installation:
         return found
 
 
+def patience() -> float:
+    """Seconds a start with data may take: 10 on a machine of one's own, more where others keep the cores busy."""
+    return 10 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -155,7 +160,7 @@ def test_everything_comes_up_survives_kills_and_leaves_nothing(installation: Ins
     assert installation.stop(signal.SIGINT) == 0
     assert installation.processes() == []
 
-    assert installation.start() < 10
+    assert installation.start() < patience()
     assert installation.healthy()
     assert installation.stop(signal.SIGTERM) == 0
     assert installation.processes() == []
@@ -174,7 +179,7 @@ def test_a_killed_start_takes_everything_along_and_the_next_one_comes_up(
 ) -> None:
     assert installation.stop(signal.SIGKILL) == -signal.SIGKILL
     eventually(lambda: installation.processes() == [], lambda: str(installation.processes()))
-    assert installation.start() < 10
+    assert installation.start() < patience()
     assert installation.healthy()
 
 
