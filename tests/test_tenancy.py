@@ -1,48 +1,33 @@
 """Two walls between tenants, row-level security and the query layer, and either holds without the other."""
 
-import uuid
-from datetime import date
-
 import pytest
-import shapely
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from landready import tenancy
-from landready.answers import Attachment
-from landready.applications import Application, ApplicationField, Item, ItemMove
-from landready.checks import Check, NearFacility, ServedShare
 from landready.db import ENGINE, PUBLIC, Actor, Base, Role, transaction
-from landready.layers import Facility
-from landready.listings import Listing, Verdict
-from landready.outbox import OutboxEvent
-from landready.permits import Permit
+from landready.listings import Listing
 from landready.plans import Plot, Upload
-from landready.pushes import Push
-from landready.shapes import multi, stored
-from push.models import Attempt, Delivery, Endpoint
-from tests.factories import (
-    NOW,
-    make_account,
-    make_answer,
-    make_department,
-    make_enterprise,
-    make_key,
-    make_layer,
-    make_office,
-    make_organisation,
-    make_owner,
-    make_plan,
-    make_push,
-    make_supervisor,
-    make_upload,
-    point,
-    square,
-)
+from tests.worlds import make_world
 
 # One row of each in both worlds, so that whoever sees a row of the other world is caught.
-ONE_EACH = ["supply_plan", "plot", "coverage_check", "check_facility", "check_area", "push_plot", "answer", "attachment", "verdict", "permit", "application", "application_field", "delivery", "attempt"]
+ONE_EACH = [
+    "supply_plan",
+    "plot",
+    "coverage_check",
+    "check_facility",
+    "check_area",
+    "push_plot",
+    "answer",
+    "attachment",
+    "verdict",
+    "permit",
+    "application",
+    "application_field",
+    "delivery",
+    "attempt",
+]
 # role → table → how many rows of the own world are seen; a table that is not named shows nothing
 SEEN: dict[str, dict[str, int]] = {
     "office": {
@@ -87,63 +72,13 @@ SEEN: dict[str, dict[str, int]] = {
 PUBLIC_TABLES = {"organisation", "service_area", "listing", "gate_rule"}
 
 
-def world(session: Session, city: str, x: float) -> dict[str, Actor]:
-    office = make_office(session, city=city)
-    enterprise = make_enterprise(session, "water", city=city)
-    owner = make_owner(session)
-    department = make_department(session, city=city)
-    exchange = make_organisation(session, "exchange", city=city)
-    account = make_account(session, office)
-    make_key(session, office)
-    make_upload(session, enterprise, kind="facilities")
-    plan = make_plan(session, office, plots=1, state="released")
-    layer = make_layer(session, enterprise, point(x, 0))
-    make_layer(session, enterprise, square(x), kind="service_areas")
-    push = make_push(session, plan, enterprise)
-    plot = session.get_one(Plot, push.plots[0].plot_id)
-    answer = make_answer(session, push)
-    same = {"office_id": office.id, "enterprise_id": enterprise.id}
-
-    def add(row: Base) -> Base:
-        session.add(row)
-        session.flush()
-        return row
-
-    add(Attachment(answer_id=answer.id, enterprise_id=enterprise.id, filename="a", stored_as="a", media_type="x", size=1))  # fmt: skip
-    check = add(Check(plot_id=plot.id, office_id=office.id, utility="water", plot_revision=1, measured_at=NOW, working_crs="EPSG:4546", radius_m=1, served_share=1))  # fmt: skip
-    facility = session.scalar(select(Facility).where(Facility.layer_id == layer.id))
-    link = stored([shapely.LineString([(110, 20), (110, 20.1)])])[0]
-    add(NearFacility(check_id=check.id, facility_id=facility.id, rank=1, distance_m=1, link=link, **same))  # fmt: skip
-    add(ServedShare(check_id=check.id, share=1, **same))
-    add(Verdict(plot_id=plot.id, office_id=office.id, plot_revision=1, ready=False, blockers=[], warnings=[], inputs={}, rule_version="x", evaluated_at=NOW, valid_until=NOW))  # fmt: skip
-    permit = add(Permit(permit_no=f"建字第{city}号", source_id=exchange.id, office_id=office.id, owner_id=owner.id, plot_id=plot.id, city=city, project_name="x", payload={}, payload_sha256="", received_at=NOW, geom=stored([multi(square(x))])[0]))  # fmt: skip
-    add(Push(kind="project", permit_id=permit.id, owner_id=owner.id, pushed_at=NOW, due_on=date(2026, 3, 9), **same))  # fmt: skip
-    application = add(Application(permit_id=permit.id, plot_id=plot.id, owner_id=owner.id, office_id=office.id, city=city, state="submitted", seeded_at=NOW, submitted_at=NOW))  # fmt: skip
-    add(ApplicationField(application_id=application.id, name="x", value="x", source="permit"))
-    for number, assignee in ((1, enterprise), (7, department)):
-        item = add(Item(application_id=application.id, annex_no=number, owner_id=owner.id, office_id=office.id, assignee_id=assignee.id, state=1))  # fmt: skip
-        add(ItemMove(item_id=item.id, to_state=1, moved_at=NOW, mover_id=assignee.id))
-    event = add(OutboxEvent(id=uuid.uuid4(), push_id=push.id, type="x", body=b"{}", body_sha256="", created_at=NOW, **same))  # fmt: skip
-    endpoint = add(Endpoint(enterprise_id=enterprise.id, url="https://x.example", secret="s", created_at=NOW))  # fmt: skip
-    delivery = add(Delivery(endpoint_id=endpoint.id, event_id=event.id, push_id=push.id, next_attempt_at=NOW, created_at=NOW, **same))  # fmt: skip
-    add(Attempt(delivery_id=delivery.id, enterprise_id=enterprise.id, number=1, started_at=NOW))
-    return {
-        "office": account.actor,
-        "enterprise": Actor(Role.ENTERPRISE, enterprise.id, None, city),
-        "owner": Actor(Role.OWNER, owner.id),
-        "department": Actor(Role.DEPARTMENT, department.id, None, city),
-        "exchange": Actor(Role.EXCHANGE, exchange.id, None, city),
-        "city_supervisor": Actor(
-            Role.SUPERVISOR, make_supervisor(session, city=city).id, None, city
-        ),
-        "public": PUBLIC,
-    }
-
-
 @pytest.fixture
 def worlds(database):
     with transaction(database, ENGINE) as session:
-        return {city: world(session, city, x) for city, x in (("460100", 0), ("460200", 5000))}
+        return {
+            city: make_world(session, city, x).actors
+            for city, x in (("460100", 0), ("460200", 5000))
+        }
 
 
 def models() -> list[type[Base]]:

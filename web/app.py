@@ -99,4 +99,5 @@ def create_app(settings: Settings) -> APIFlask:
         app.register_blueprint(pages)
     app.register_blueprint(api.api)
     csrf.exempt(api.api)
+    auth.public(app.view_functions["openapi.spec"])
     return app

@@ -1,0 +1,250 @@
+"""Two cities with one row of everything each, to show that nobody reaches into the other."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import date
+
+import shapely
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from landready.answers import Attachment
+from landready.applications import Application, ApplicationField, Item, ItemMove
+from landready.checks import Check, NearFacility, ServedShare
+from landready.db import PUBLIC, Actor, Base, Role
+from landready.layers import Facility
+from landready.listings import Verdict
+from landready.organisations import Account, ApiKey, Organisation
+from landready.outbox import OutboxEvent
+from landready.permits import Permit
+from landready.plans import Plot
+from landready.pushes import Push
+from landready.shapes import multi, stored
+from push.models import Attempt, Delivery, Endpoint
+from tests.factories import (
+    NOW,
+    make_account,
+    make_answer,
+    make_department,
+    make_enterprise,
+    make_key,
+    make_layer,
+    make_office,
+    make_organisation,
+    make_owner,
+    make_plan,
+    make_push,
+    make_supervisor,
+    make_upload,
+    point,
+    square,
+)
+
+# Names under which a test that opens them puts the files.
+KEPT_LAYER = "1" * 32 + ".geojson"
+KEPT_PDF = "0" * 32 + ".pdf"
+
+
+@dataclass(frozen=True)
+class World:
+    """One city: who may ask, the ids of what is there, the people, and the key of its connected system."""
+
+    actors: dict[str, Actor]
+    ids: dict[str, int]
+    accounts: dict[str, Account]
+    key: str
+
+
+def make_world(session: Session, city: str, x: float) -> World:
+    office = make_office(session, city=city)
+    enterprise = make_enterprise(session, "water", city=city)
+    owner = make_owner(session)
+    department = make_department(session, city=city)
+    exchange = make_organisation(session, "exchange", city=city)
+    supervisor = make_supervisor(session, city=city)
+    accounts = {"office": make_account(session, office)}
+    key = make_key(session, office)
+    upload = make_upload(
+        session,
+        enterprise,
+        kind="facilities",
+        purpose={"utility": "water"},
+        stored_as=KEPT_LAYER,
+    )
+    plan = make_plan(session, office, plots=1, state="released")
+    layer = make_layer(session, enterprise, point(x, 0))
+    make_layer(session, enterprise, square(x), kind="service_areas")
+    push = make_push(session, plan, enterprise)
+    plot = session.get_one(Plot, push.plots[0].plot_id)
+    answer = make_answer(session, push)
+    both = {"office_id": office.id, "enterprise_id": enterprise.id}
+
+    def add(row: Base) -> Base:
+        session.add(row)
+        session.flush()
+        return row
+
+    attachment = add(
+        Attachment(
+            answer_id=answer.id,
+            enterprise_id=enterprise.id,
+            filename="a.pdf",
+            stored_as=KEPT_PDF,
+            media_type="application/pdf",
+            size=1,
+        )
+    )
+    check = add(
+        Check(
+            plot_id=plot.id,
+            office_id=office.id,
+            utility="water",
+            plot_revision=1,
+            measured_at=NOW,
+            working_crs="EPSG:4546",
+            radius_m=1,
+            served_share=1,
+        )
+    )
+    facility = session.scalar(select(Facility).where(Facility.layer_id == layer.id))
+    link = stored([shapely.LineString([(110, 20), (110, 20.1)])])[0]
+    near = NearFacility(
+        check_id=check.id, facility_id=facility.id, rank=1, distance_m=1, link=link, **both
+    )
+    add(near)
+    add(ServedShare(check_id=check.id, share=1, **both))
+    add(
+        Verdict(
+            plot_id=plot.id,
+            office_id=office.id,
+            plot_revision=1,
+            ready=False,
+            blockers=[],
+            warnings=[],
+            inputs={},
+            rule_version="x",
+            evaluated_at=NOW,
+            valid_until=NOW,
+        )
+    )
+    permit = add(
+        Permit(
+            permit_no=f"建字第{city}号",
+            source_id=exchange.id,
+            office_id=office.id,
+            owner_id=owner.id,
+            plot_id=plot.id,
+            city=city,
+            project_name="x",
+            payload={"owner": {}},
+            payload_sha256="",
+            received_at=NOW,
+            geom=stored([multi(square(x))])[0],
+        )
+    )
+    project = add(
+        Push(
+            kind="project",
+            permit_id=permit.id,
+            owner_id=owner.id,
+            pushed_at=NOW,
+            due_on=date(2026, 3, 9),
+            **both,
+        )
+    )
+    application = add(
+        Application(
+            permit_id=permit.id,
+            plot_id=plot.id,
+            owner_id=owner.id,
+            office_id=office.id,
+            city=city,
+            state="submitted",
+            seeded_at=NOW,
+            submitted_at=NOW,
+        )
+    )
+    field = ApplicationField(
+        application_id=application.id, name="owner_name", value="x", source="permit"
+    )
+    add(field)
+    items = {}
+    for number, assignee in ((1, enterprise), (7, department)):
+        item = Item(
+            application_id=application.id,
+            annex_no=number,
+            utility="water" if number == 1 else "",
+            owner_id=owner.id,
+            office_id=office.id,
+            assignee_id=assignee.id,
+            state=1,
+            state_at=NOW,
+        )
+        items[assignee.kind] = add(item).id
+        add(ItemMove(item_id=item.id, to_state=1, moved_at=NOW, mover_id=assignee.id))
+    event = add(
+        OutboxEvent(
+            id=uuid.uuid4(),
+            push_id=push.id,
+            type="x",
+            body=b"{}",
+            body_sha256="",
+            created_at=NOW,
+            fanned_out_at=NOW,
+            **both,
+        )
+    )
+    endpoint = add(
+        Endpoint(enterprise_id=enterprise.id, url="https://x.example", secret="s", created_at=NOW)
+    )
+    delivery = add(
+        Delivery(
+            endpoint_id=endpoint.id,
+            event_id=event.id,
+            push_id=push.id,
+            next_attempt_at=NOW,
+            created_at=NOW,
+            **both,
+        )
+    )
+    add(Attempt(delivery_id=delivery.id, enterprise_id=enterprise.id, number=1, started_at=NOW))
+    return World(
+        actors={
+            "office": accounts["office"].actor,
+            "enterprise": Actor(Role.ENTERPRISE, enterprise.id, None, city),
+            "owner": Actor(Role.OWNER, owner.id),
+            "department": Actor(Role.DEPARTMENT, department.id, None, city),
+            "exchange": Actor(Role.EXCHANGE, exchange.id, None, city),
+            "city_supervisor": Actor(Role.SUPERVISOR, supervisor.id, None, city),
+            "public": PUBLIC,
+        },
+        ids={
+            "plan_id": plan.id,
+            "plot_id": plot.id,
+            "push_id": push.id,
+            "project_push_id": project.id,
+            "application_id": application.id,
+            "item_id": items["enterprise"],
+            "department_item_id": items["department"],
+            "upload_id": upload.id,
+            "layer_id": layer.id,
+            "attachment_id": attachment.id,
+            "delivery_id": delivery.id,
+            "endpoint_id": endpoint.id,
+            "organisation_id": enterprise.id,
+            "account_id": accounts["office"].id,
+            "key_id": session.scalars(
+                select(ApiKey.id).where(ApiKey.organisation_id == office.id)
+            ).one(),
+        },
+        accounts=accounts,
+        key=key,
+    )
+
+
+def add_people(session: Session, world: World) -> None:
+    """Give every role of a world an account, and its connected system a key of its own."""
+    for name, actor in world.actors.items():
+        if name not in ("public", "exchange", "office"):
+            organisation = session.get_one(Organisation, actor.organisation_id)
+            world.accounts[name] = make_account(session, organisation)
