@@ -178,7 +178,7 @@ def _decide_crs(source: Source, rows: list[Record], terms: Terms, result: Result
                     "crs_overridden",
                     "warning",
                     N_("文件写明坐标系 {stated}，已按您指定的 {declared} 读取。"),
-                    {"stated": crs.epsg_name(stated), "declared": terms.crs},
+                    {"stated": crs.epsg_name(stated), "declared": crs.epsg_name(terms.crs)},
                 )
             )
         return terms.crs

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -128,6 +128,13 @@ def draft(session: Session, plan_id: int) -> SupplyPlan:
     if plan.state != "draft":
         raise Conflict(N_("供地计划已经下发，不能再修改。"))
     return plan
+
+
+def left_out(plan: SupplyPlan, limit: int) -> list[tuple[int, Mapping[str, Any]]]:
+    """Return row and GeoJSON geometry of up to `limit` features of a draft's file that made no plot, for the map."""
+    rows = {plot.row for plot in plan.plots}
+    without = [f for f in plan.upload.features if f["row"] not in rows]
+    return [(f["row"], f["geometry"]) for f in without[:limit]]
 
 
 def _receive(

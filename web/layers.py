@@ -15,10 +15,10 @@ from landready.errors import Invalid
 from landready.layer_uploads import Drawn
 from landready.layers import Layer
 from landready.plans import Upload
-from web import maps
+from web import maps, plot_shapes
 from web import uploads as forms
 from web.auth import only
-from web.filters import label, sentence
+from web.filters import label
 from web.session import database, now, settings
 
 pages = Blueprint("layers", __name__)
@@ -153,16 +153,7 @@ def _waiting_page(found: Upload, said: Sequence[Problem] = ()) -> str:
     problems = uploads.problems_of(found)
     utility = found.purpose["utility"]
     features = layer_uploads.preview(found, DRAWN)
-    marks = [
-        maps.Shape(
-            {"type": "Point", "coordinates": p.place},
-            "problem",
-            _("第 %(row)s 行", row=p.row) if p.row is not None else p.where,
-            (sentence(p.text, p.params),),
-        )
-        for p in problems[:DRAWN]
-        if p.place
-    ]
+    marks = [plot_shapes.problem(p) for p in problems[:DRAWN] if p.place]
     return render_template(
         "layers/waiting.html",
         upload=found,
@@ -182,7 +173,9 @@ def _waiting_page(found: Upload, said: Sequence[Problem] = ()) -> str:
             settings(),
             [[_shape(f, found.kind, utility) for f in features], marks],
             label=_("图层与问题位置地图"),
-        ),
+        )
+        if features or marks
+        else None,
     )
 
 

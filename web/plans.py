@@ -181,6 +181,7 @@ def _draft_page(found: SupplyPlan, said: Sequence[Problem]) -> str:
     plots = [
         plot_shapes.draft_plot(p, wrong=p.row in wrong) for p in found.plots[: plot_shapes.DRAWN]
     ]
+    plots += [plot_shapes.left_out(*f) for f in planner.left_out(found, plot_shapes.DRAWN)]
     marks = [plot_shapes.problem(p) for p in problems[: plot_shapes.DRAWN] if p.place]
     return render_template(
         "plans/draft.html",
@@ -200,7 +201,9 @@ def _draft_page(found: SupplyPlan, said: Sequence[Problem]) -> str:
         limit_mb=settings().web.upload_mb,
         drawn=plot_shapes.DRAWN,
         **_page_of(found.plots),
-        map=maps.draw(settings(), [plots, marks], label=_("地块与问题位置地图")),
+        map=maps.draw(settings(), [plots, marks], label=_("地块与问题位置地图"))
+        if plots or marks
+        else None,
     )
 
 

@@ -1,6 +1,7 @@
 """Plots, their problems and their surroundings as shapes of a map."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from flask import url_for
 from flask_babel import gettext as _
@@ -23,6 +24,16 @@ def draft_plot(found: Plot, *, wrong: bool) -> Shape:
         "plot_error" if wrong else "plot",
         found.name or found.code,
         tuple(filter(None, lines)),
+    )
+
+
+def left_out(row: int, geometry: Mapping[str, Any]) -> Shape:
+    return Shape(
+        geometry,
+        "plot_error",
+        _("第 %(row)s 行", row=row),
+        (_("还不是地块，见问题列表"),),
+        dashed=True,
     )
 
 
@@ -71,3 +82,13 @@ def surroundings(
                 at = to_geojson(asked.answer.connection_point)
                 points.append(Shape(at, one.cell.utility, title, (_("接入点"),)))
     return links, points
+
+
+def connection_points(utilities: Sequence[UtilityPage]) -> dict[int, tuple[float, float]]:
+    """Return longitude and latitude of the connection point of each answer that names one, by the answer's id."""
+    answers = [q.answer for one in utilities for q in one.questions]
+    return {
+        a.id: tuple(to_geojson(a.connection_point)["coordinates"][:2])
+        for a in answers
+        if a is not None and a.connection_point is not None
+    }

@@ -63,6 +63,7 @@ def _plot_page(
         problems=problems,
         refused=refused,
         reason=request.form.get("reason", ""),
+        points=plot_shapes.connection_points(utilities),
         colours=maps.COLOURS,
         map=maps.draw(
             settings(),
