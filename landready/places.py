@@ -126,7 +126,7 @@ def _fits_sockets(folder: Path) -> bool:
 
 
 def _open_to_account(var: Path) -> bool:
-    """Whether the account may walk down to `var` (a clone under /root or in a folder of mode 0700 is closed)."""
+    """Whether the account may walk down to `var` (a clone in root's home or in a folder of mode 0700 is closed)."""
     return run_as_account(["test", "-x", str(var)]).returncode == 0
 
 
