@@ -18,6 +18,18 @@ MIN_PASSWORD, MAX_PASSWORD = 12, 200
 _USERNAME = set("abcdefghijklmnopqrstuvwxyz0123456789.-_")
 
 
+def account_of(session: Session, account_id: int) -> Account:
+    """Return an account that the asker may see.
+
+    Raises:
+        NotFound: there is none.
+    """
+    account = session.scalar(select(Account).where(Account.id == account_id))
+    if account is None:
+        raise NotFound
+    return account
+
+
 def create_account(
     session: Session,
     organisation_id: int,
@@ -71,7 +83,7 @@ def set_active(session: Session, account_id: int, *, active: bool) -> Account:
         NotFound: no such account.
         Conflict: the asker's own account.
     """
-    account = _account(session, account_id)
+    account = account_of(session, account_id)
     if account.id == actor_of(session).account_id and not active:
         raise Conflict(N_("不能停用自己的账号。"))
     if account.active != active:
@@ -88,7 +100,7 @@ def reset_password(session: Session, account_id: int, *, password: str, repeated
         NotFound: no such account.
         Invalid: the password cannot be used.
     """
-    account = _account(session, account_id)
+    account = account_of(session, account_id)
     if found := password_problems(account.username, password, repeated):
         raise Invalid(found)
     _change(account, password)
@@ -107,7 +119,7 @@ def change_own_password(session: Session, *, old: str, new: str, repeated: str) 
     if account_id is None:
         raise NotFound
     with as_engine(session):
-        account = _account(session, account_id)
+        account = account_of(session, account_id)
         found = list(password_problems(account.username, new, repeated))
         if sign_in(session, account.username, old) is None:
             found.insert(0, _fault("old", N_("现在的密码不对。")))
@@ -173,13 +185,6 @@ def _username_problems(username: str) -> list[Problem]:
         return []
     text = N_("用户名应为 3 到 80 个小写字母、数字、点、减号或下划线。")
     return [_fault("username", text)]
-
-
-def _account(session: Session, account_id: int) -> Account:
-    account = session.get(Account, account_id)
-    if account is None:
-        raise NotFound
-    return account
 
 
 def _change(account: Account, password: str) -> None:

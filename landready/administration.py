@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from geo.problems import N_, Problem
 from landready import annex, cities, identifiers, problems
+from landready.db import Role
 from landready.errors import Invalid, NotFound
 from landready.organisations import Account, ApiKey, Organisation, issue_key
 from landready.utilities import Utility
@@ -91,6 +92,18 @@ def organisation_page(session: Session, organisation_id: int) -> OrganisationPag
         select(ApiKey).where(ApiKey.organisation_id == organisation_id).order_by(ApiKey.id.desc())
     ).all()
     return OrganisationPage(organisation, accounts, keys)
+
+
+def enterprise_of(session: Session, organisation_id: int) -> Organisation:
+    """Return an enterprise: only it receives pushes.
+
+    Raises:
+        NotFound: no such organisation, or one of another kind.
+    """
+    organisation = session.get(Organisation, organisation_id)
+    if organisation is None or organisation.role is not Role.ENTERPRISE:
+        raise NotFound
+    return organisation
 
 
 def create_organisation(session: Session, form: OrganisationForm) -> Organisation:

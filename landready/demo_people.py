@@ -53,7 +53,7 @@ def people() -> Iterator[Person]:
                 f"{cities.name(city)}自然资源和规划局（演示）",
                 f"{latin.title()} Natural Resources and Planning Bureau (demo)",
                 city,
-                phone="0898-60000100",
+                phone="0898-20000100",
             ),
         )
         for number, utility in enumerate(Utility):
@@ -67,7 +67,7 @@ def people() -> Iterator[Person]:
                     f"{short}演示{company}",
                     f"{latin.title()} {english} (demo)",
                     city,
-                    phone=f"0898-6000020{number}",
+                    phone=f"0898-2000020{number}",
                     utilities=(utility.value,),
                 ),
             )
@@ -80,7 +80,7 @@ def people() -> Iterator[Person]:
             "海南演示置业有限公司",
             "Hainan Real Estate (demo)",
             credit_code=OWNER_CREDIT_CODE,
-            phone="0898-60000300",
+            phone="0898-20000300",
         ),
     )
     for city, (short, latin) in CITIES.items():
@@ -94,7 +94,7 @@ def people() -> Iterator[Person]:
                     f"{cities.name(city)}{name}（演示）",
                     f"{latin.title()} {english} (demo)",
                     city,
-                    phone=f"0898-6000040{number}",
+                    phone=f"0898-2000040{number}",
                     annex_items=items,
                 ),
             )

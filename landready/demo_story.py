@@ -308,15 +308,11 @@ class Story:
 
     def _projects(self) -> None:
         """One application waits for its owner; another is submitted and its items are under way."""
-        self._permit(SOLD, HAIKOU, "演示商业中心", 5, SOLD.code)
+        first = self._permit(SOLD, HAIKOU, "演示商业中心", 0.8, SOLD.code)
+        self._contact("haikou-water", first, 0.5)
         permit = self._permit(SANYA_PROJECT, SANYA, SANYA_PROJECT.name, 20, "")
-        with self._as("sanya-water") as engineer:
-            push = self._session.scalars(
-                select(Push).where(
-                    Push.permit_id == permit, Push.enterprise_id == engineer.organisation_id
-                )
-            ).one()
-            answering.contacted(self._session, push.id, self._ago(19))
+        for word in ("water", "drainage", "power", "telecom"):
+            self._contact(f"sanya-{word}", permit, 19)
         with self._as("demo-owner"):
             application = self._session.scalars(
                 select(Application).where(Application.permit_id == permit)
@@ -333,6 +329,16 @@ class Story:
             )
             numbers = {item.annex_no: item.id for item in application.items}
         self._handle(numbers)
+
+    def _contact(self, engineer: str, permit: int, days_ago: float) -> None:
+        """Call on the owner of a project, as its push asks."""
+        with self._as(engineer) as actor:
+            push = self._session.scalars(
+                select(Push).where(
+                    Push.permit_id == permit, Push.enterprise_id == actor.organisation_id
+                )
+            ).one()
+            answering.contacted(self._session, push.id, self._ago(days_ago))
 
     def _permit(self, plot: DemoPlot, city: str, name: str, days_ago: float, plot_code: str) -> int:
         now = self._ago(days_ago)
@@ -351,7 +357,7 @@ class Story:
                     "name": "海南演示置业有限公司",
                     "credit_code": OWNER_CREDIT_CODE,
                     "contact": "王演示",
-                    "phone": "0898-60000300",
+                    "phone": "0898-20000300",
                 },
                 "plot_code": plot_code,
                 "floor_area_m2": round(plot.area_m2 * 1.8, 2),

@@ -1,13 +1,28 @@
-"""Being written."""
+"""How far things are: figures by city, what is late, and which enterprises serve where."""
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, request
+from flask.typing import ResponseReturnValue
+
+from landready import cities
+from landready.annex import STATE_NAMES
 from landready.db import Role
-from web.auth import only, public
+from landready.overview import overview as figures
+from web.auth import only
+from web.session import database, now, settings
 
 pages = Blueprint("overview", __name__)
 
 
-@pages.get("/overview")
+@pages.get("/overview", endpoint="overview")
 @only(Role.SUPERVISOR, Role.OFFICE)
-def overview():
-    return render_template("error.html", status=501, text="", details=[])
+def show() -> ResponseReturnValue:
+    city = request.args.get("city", "")
+    found = figures(database(), settings().gate, now())
+    shown = figures(database(), settings().gate, now(), city=city) if city else found
+    return render_template(
+        "overview/overview.html",
+        found=shown,
+        city=city,
+        cities={code: cities.name(code) for code in found.cities},
+        item_states={int(state): name for state, name in STATE_NAMES.items()},
+    )
