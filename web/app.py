@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-import redis
 from apiflask import APIFlask
 from flask.json.provider import DefaultJSONProvider
 from flask_wtf import CSRFProtect
@@ -12,6 +11,7 @@ from landready import servers
 from landready.db import connect
 from landready.errors import BadSettings
 from landready.settings import Settings
+from push import doorbell
 from web import (
     answers,
     api,
@@ -89,7 +89,7 @@ def create_app(settings: Settings) -> APIFlask:
     app.extensions["landready"] = session.Resources(
         settings=settings,
         engine=connect(servers.database_url(settings)),
-        redis=redis.Redis.from_url(servers.redis_url(settings), socket_timeout=0.3),
+        redis=doorbell.connect(servers.redis_url(settings)),
     )
     app.url_map.converters["int"] = RowNumber
     csrf = CSRFProtect(app)
