@@ -119,7 +119,8 @@ def case(database: Engine, settings: Settings) -> Case:
         office = make_office(session)
         water, power = make_enterprise(session, "water"), make_enterprise(session, "power")
         plan = make_plan(session, office, plots=2, state="released")
-        make_layer(session, water, square(-50, -21, 1), point(50, -20), spare_capacity=300.0)
+        near, other = point(50, -20), square(-50, -21, 1)
+        make_layer(session, water, other, near, spare_capacity=300.0, title="给水管")
         make_layer(session, power, point(150, 50))
         push, power_push = make_push(session, plan, water), make_push(session, plan, power)
         measure(session, settings.check, settings.region, plan.plots, NOW)
@@ -408,7 +409,7 @@ def test_a_near_facility_proposes_ready_at_its_own_end_of_the_shortest_line(
     assert proposal.draft.connection_point == pytest.approx(AT, abs=2e-7)
     assert proposal.draft.spare_capacity == 300
     assert float(proposal.params["metres"]) == pytest.approx(20, abs=0.2)
-    assert proposal.params["name"] == "facilities 2"
+    assert proposal.params["name"] == "给水管 2"
     assert case.stored(session) == []
 
 
