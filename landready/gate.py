@@ -72,7 +72,7 @@ def list_plot(
     Raises:
         NotFound: no such plot of the asker's.
         NotReady: with all blockers; also when the database's own gate refuses.
-        Conflict: the plot is on offer already.
+        Conflict: the plot is on offer already, or was sold.
     """
     plot = session.scalar(
         select(Plot)
@@ -81,8 +81,9 @@ def list_plot(
     )
     if plot is None:
         raise NotFound
-    if session.scalar(select(Listing).where(Listing.plot_id == plot_id, _open())):
-        raise Conflict(N_("地块已经上架。"))
+    taken = Listing.state.in_(("listed", "suspended", "sold"))
+    if session.scalar(select(Listing.id).where(Listing.plot_id == plot_id, taken)):
+        raise Conflict(N_("地块已经上架或成交。"))
     verdict = _judge(session, plot, gate, now)
     listing = Listing(
         plot_id=plot.id,
@@ -159,10 +160,6 @@ def _flush(session: Session) -> None:
         raise
 
 
-def _open() -> Any:  # noqa: ANN401 - an SQL expression
-    return Listing.state.in_(("listed", "suspended"))
-
-
 def _plain(blocker: Blocker) -> dict[str, Any]:
     return asdict(blocker)
 
@@ -229,7 +226,7 @@ def _measured(session: Session, plot_ids: Sequence[int]) -> dict[int, dict[Utili
         .where(NearFacility.check_id.in_([c.id for c in checks]))
         .group_by(NearFacility.check_id)
     )
-    nearest: dict[int, float] = {check_id: metres for check_id, metres in near}
+    nearest: dict[int, float] = dict(near.all())
     measured: dict[int, dict[Utility, Measured]] = defaultdict(dict)
     for check in checks:
         measured[check.plot_id][Utility(check.utility)] = Measured(

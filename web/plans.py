@@ -10,7 +10,7 @@ from geo.problems import Problem
 from landready import clock, drafts, planner, progress
 from landready.blockers import Blocker
 from landready.db import Role
-from landready.errors import Invalid
+from landready.errors import Invalid, NotFound
 from landready.plans import SupplyPlan
 from landready.release import release
 from push import status
@@ -128,12 +128,12 @@ def release_plan(plan_id: int) -> ResponseReturnValue:
 def list_ready(plan_id: int) -> ResponseReturnValue:
     """List one plot (`plot`), or every plot that is ready."""
     found = progress.plan_of(database(), plan_id)
-    chosen = request.form.get("plot", type=int)
-    if chosen is None:
-        lines = progress.plot_lines(database(), found.plots, settings().gate, now())
-        ids = [line.plot.id for line in lines if line.may_list]
-    else:
-        ids = [chosen]
+    lines = progress.plot_lines(database(), found.plots, settings().gate, now())
+    ids = [line.plot.id for line in lines if line.may_list]
+    if "plot" in request.form:
+        ids = [line.plot.id for line in lines if str(line.plot.id) == request.form["plot"]]
+        if not ids:
+            raise NotFound
     refused = planner.list_plots(database(), ids, settings().gate, now())
     if refused:
         return _plan_page(found, refused=refused), 409

@@ -353,6 +353,20 @@ def test_all_ready_plots_are_listed_with_one_button(office, database):
         assert s.scalars(select(Listing.plot_id)).all() == plot_ids(database, "A-1")
 
 
+def test_a_plot_that_is_no_number_lists_nothing(office, database):
+    address = released(office)
+    select_all_ready(database)
+    for odd in ("", "x", "-1", "9" * 30):
+        assert office.send(f"{address}/list", {"plot": odd}).status_code == 404, odd
+    with transaction(database, ENGINE) as s:
+        assert not s.scalars(select(Listing)).all()
+
+
+def test_a_number_too_large_for_the_database_is_simply_not_there(office):
+    for path in ("/plans/", "/plots/"):
+        assert office.get(path + "9" * 30).status_code == 404
+
+
 def test_a_listing_is_suspended_resumed_withdrawn_and_sold(office, database):
     address = released(office)
     select_all_ready(database)
@@ -381,6 +395,7 @@ def test_a_listing_is_suspended_resumed_withdrawn_and_sold(office, database):
     assert move(first, "withdrawn", "不再供应").status_code == 303
     assert move(second, "sold").status_code == 303
     assert "已成交" in office.get(f"/plots/{second}").text
+    assert office.send(f"/plots/{second}/list").status_code == 409, "sold land is not offered again"
 
 
 def test_the_plot_page_tells_measured_from_answered(office, people, database):
