@@ -19,10 +19,11 @@ from landready.answers import Answer
 from landready.asked import Pair, answered, asked_plots, own_push, proposals
 from landready.clock import today
 from landready.errors import Conflict, Invalid
+from landready.gate import suspend_lapsed
 from landready.plans import Plot
 from landready.proposals import Proposal
 from landready.pushes import Push, PushPlot
-from landready.settings import Check, Region
+from landready.settings import Check, Gate, Region
 from landready.shapes import loaded, stored
 
 
@@ -33,10 +34,11 @@ def answer(
     *,
     check: Check,
     region: Region,
+    gate: Gate,
     account_id: int | None,
     now: datetime,
 ) -> Answer:
-    """Record what a person confirmed for one plot and utility, as the next version.
+    """Record what a person confirmed for one plot and utility, as the next version; a listing that loses its ground is suspended.
 
     Raises:
         NotFound: the push, or the plot and utility in it, is not the asker's.
@@ -45,7 +47,7 @@ def answer(
     push = own_push(session, push_id, lock=True)
     drafts = [relevant(draft)]
     _refuse(_faults(session, push, drafts, check, region, now))
-    return _record(session, push, drafts, account_id, now)[0]
+    return _record(session, push, drafts, gate, account_id, now)[0]
 
 
 def answer_many(
@@ -56,6 +58,7 @@ def answer_many(
     *,
     check: Check,
     region: Region,
+    gate: Gate,
     account_id: int | None,
     now: datetime,
 ) -> list[Answer]:
@@ -68,7 +71,7 @@ def answer_many(
     push = own_push(session, push_id, lock=True)
     drafts = _spread(session, push, pairs, draft, check)
     _refuse(_faults(session, push, drafts, check, region, now))
-    return _record(session, push, drafts, account_id, now)
+    return _record(session, push, drafts, gate, account_id, now)
 
 
 def review(
@@ -168,6 +171,7 @@ def _record(
     session: Session,
     push: Push,
     drafts: Sequence[AnswerDraft],
+    gate: Gate,
     account_id: int | None,
     now: datetime,
 ) -> list[Answer]:
@@ -185,6 +189,7 @@ def _record(
     if push.answered_at is None and not _open_left(session, push):
         push.answered_at = now
     session.flush()
+    suspend_lapsed(session, gate, now, list({d.plot_id for d in drafts}))
     return made
 
 

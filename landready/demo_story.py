@@ -123,7 +123,9 @@ class Story:
 
     def _lay(self, city: str, utility: Utility) -> None:
         quarters = QUARTERS[city]
-        area = service_area(quarters, utility, _SERVED_BEYOND_M)
+        # A little different for each, so that six boundaries on one map are six lines.
+        beyond = _SERVED_BEYOND_M + 100 * list(Utility).index(utility)
+        area = service_area(quarters, utility, beyond)
         with self._as(self._engineers(city)[utility]) as engineer:
             company = self._session.get_one(Organisation, engineer.organisation_id).name
             mains = list(_mains(quarters, utility))
@@ -239,6 +241,7 @@ class Story:
                     self._said(found[pair].draft, code, now),
                     check=self._settings.check,
                     region=self._settings.region,
+                    gate=self._settings.gate,
                     account_id=actor.account_id,
                     now=now,
                 )
@@ -416,5 +419,6 @@ def _mains(
 
 
 def _file(features: list[dict[str, Any]]) -> BytesIO:
-    collection = {"type": "FeatureCollection", "features": features}
+    crs = {"type": "name", "properties": {"name": "EPSG:4490"}}
+    collection = {"type": "FeatureCollection", "crs": crs, "features": features}
     return BytesIO(json.dumps(collection, ensure_ascii=False).encode())

@@ -28,6 +28,7 @@ from landready.utilities import Utility
 # Raised by the listing trigger of migration 0001.
 _REFUSED = "LR001"
 _FINAL = "LR002"
+LAPSED = N_("接入条件不再具备，已自动暂停上架。")
 # state → states a person may move a listing to; withdrawn and sold stay
 MOVES: Mapping[str, tuple[str, ...]] = {
     "listed": ("suspended", "withdrawn", "sold"),
@@ -124,6 +125,26 @@ def move_listing(
     listing.state, listing.state_reason, listing.changed_at = state, reason, now
     _flush(session)
     return listing
+
+
+def suspend_lapsed(
+    session: Session, gate: Gate, now: datetime, plot_ids: Sequence[int] | None = None
+) -> list[Listing]:
+    """Suspend what is on offer while its conditions no longer hold (R6): these plots, or all that are listed.
+
+    Whoever caused it, an enterprise's correction or the calendar, need not see the listing; the product itself acts.
+    """
+    with as_engine(session):
+        query = select(Listing).where(Listing.state == "listed").with_for_update(of=Listing)
+        if plot_ids is not None:
+            query = query.where(Listing.plot_id.in_(plot_ids))
+        offered = session.scalars(query).all()
+        found = readiness_of(session, [x.plot_id for x in offered], gate, now) if offered else {}
+        lapsed = [x for x in offered if not found[x.plot_id].may_list]
+        for listing in lapsed:
+            listing.state, listing.state_reason = "suspended", LAPSED
+            listing.changed_at = now
+    return lapsed
 
 
 def _judge(session: Session, plot: Plot, gate: Gate, now: datetime) -> Verdict:

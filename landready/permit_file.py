@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, BinaryIO, Literal
+from typing import IO, Any, Literal
 
 from pydantic import ValidationError
 from sqlalchemy import select
@@ -39,7 +39,7 @@ def receive_permit_file(
     settings: Settings,
     *,
     filename: str,
-    stream: BinaryIO,
+    stream: IO[bytes],
     source_id: int,
     now: datetime,
 ) -> tuple[Outcome, ...]:

@@ -65,7 +65,8 @@ def answer_many(push_id: int) -> ResponseReturnValue:
         return _push(push_id, answer_form.typed(request.form, found), set(pairs)), 422
     made = answering.answer_many(
         database(), push_id, pairs, draft,
-        check=settings().check, region=settings().region, account_id=_account(), now=now(),
+        check=settings().check, region=settings().region, gate=settings().gate,
+        account_id=_account(), now=now(),
     )  # fmt: skip
     _attach(made)
     flash(_("已保存 %(n)s 项答复。", n=len(made)))
@@ -94,7 +95,8 @@ def answer(push_id: int, plot_id: int, utility: str) -> ResponseReturnValue:
         return _plot(page, answer_form.typed(request.form, found)), 422
     made = answering.answer(
         database(), push_id, draft,
-        check=settings().check, region=settings().region, account_id=_account(), now=now(),
+        check=settings().check, region=settings().region, gate=settings().gate,
+        account_id=_account(), now=now(),
     )  # fmt: skip
     _attach([made])
     flash(

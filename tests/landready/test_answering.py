@@ -78,6 +78,7 @@ class Case:
             draft,
             check=self.settings.check,
             region=self.settings.region,
+            gate=self.settings.gate,
             account_id=None,
             now=LATER,
         )
@@ -92,6 +93,7 @@ class Case:
             draft,
             check=self.settings.check,
             region=self.settings.region,
+            gate=self.settings.gate,
             account_id=None,
             now=LATER,
         )

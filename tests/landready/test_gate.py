@@ -10,7 +10,7 @@ from landready import gate as gate_module
 from landready.answers import AnswerVerdict
 from landready.db import ENGINE, Actor, Role, transaction
 from landready.errors import Conflict, NotFound, NotReady
-from landready.gate import list_plot, move_listing, readiness_of
+from landready.gate import list_plot, move_listing, readiness_of, suspend_lapsed
 from landready.listings import Listing, Verdict
 from landready.plans import Plot
 from landready.readiness import Readiness
@@ -234,3 +234,19 @@ def test_python_and_database_agree_on_every_kind_of_answer(story):
             python = readiness_of(session, [story.plot_id], story.gate, NOW)[story.plot_id].may_list
             missing = session.scalar(text("select missing_utilities(:p)"), {"p": story.plot_id})
         assert python == (missing == []), kind
+
+
+def test_listing_is_suspended_when_its_ground_lapses(story):
+    """As the sweep does once a day, and every answer for its own plots."""
+    story.answer("water")
+    story.answer("power")
+    with story.as_office() as session:
+        listing = list_plot(session, story.plot_id, story.gate, account_id=None, now=NOW)
+    with transaction(story.engine, ENGINE) as session:
+        assert suspend_lapsed(session, story.gate, NOW) == []
+    story.answer("power", version=2, verdict="not_possible", reason="变电站满载")
+    with transaction(story.engine, ENGINE) as session:
+        assert [x.id for x in suspend_lapsed(session, story.gate, NOW)] == [listing.id]
+    with transaction(story.engine, ENGINE) as session:
+        kept = session.get_one(Listing, listing.id)
+        assert (kept.state, kept.state_reason) == ("suspended", gate_module.LAPSED)
