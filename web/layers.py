@@ -42,18 +42,18 @@ def upload() -> ResponseReturnValue:
     if request.method == "GET":
         return _upload_form(())
     try:
-        file = forms.sent_file()
-        kept = layer_uploads.upload_layer(
-            database(),
-            settings(),
-            kind=request.form.get("kind", ""),
-            utility=request.form.get("utility", ""),
-            title=request.form.get("title", ""),
-            filename=file.filename,
-            stream=file.stream,
-            crs=forms.sent_crs(),
-            now=now(),
-        )
+        with forms.sent_file() as file:
+            kept = layer_uploads.upload_layer(
+                database(),
+                settings(),
+                kind=request.form.get("kind", ""),
+                utility=request.form.get("utility", ""),
+                title=request.form.get("title", ""),
+                filename=file.filename,
+                stream=file.stream,
+                crs=forms.sent_crs(),
+                now=now(),
+            )
     except Invalid as error:
         return _upload_form(error.problems), 422
     return _to(kept.id)

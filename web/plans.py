@@ -37,16 +37,16 @@ def upload() -> ResponseReturnValue:
     if request.method == "GET":
         return _upload_form(())
     try:
-        file = uploads.sent_file()
-        plan = planner.upload_plan(
-            database(),
-            settings(),
-            title=request.form.get("title", ""),
-            filename=file.filename,
-            stream=file.stream,
-            crs=uploads.sent_crs(),
-            now=now(),
-        )
+        with uploads.sent_file() as file:
+            plan = planner.upload_plan(
+                database(),
+                settings(),
+                title=request.form.get("title", ""),
+                filename=file.filename,
+                stream=file.stream,
+                crs=uploads.sent_crs(),
+                now=now(),
+            )
     except Invalid as error:
         return _upload_form(error.problems), 422
     return _to(plan.id)
@@ -81,16 +81,16 @@ def crs(plan_id: int) -> ResponseReturnValue:
 @only(Role.OFFICE)
 def replace(plan_id: int) -> ResponseReturnValue:
     try:
-        file = uploads.sent_file()
-        planner.replace_file(
-            database(),
-            settings(),
-            plan_id,
-            filename=file.filename,
-            stream=file.stream,
-            crs=uploads.sent_crs(),
-            now=now(),
-        )
+        with uploads.sent_file() as file:
+            planner.replace_file(
+                database(),
+                settings(),
+                plan_id,
+                filename=file.filename,
+                stream=file.stream,
+                crs=uploads.sent_crs(),
+                now=now(),
+            )
     except Invalid as error:
         return _plan_page(progress.plan_of(database(), plan_id), error.problems), 422
     flash(_("已换成新文件，原文件保留存档。"))
@@ -128,12 +128,13 @@ def release_plan(plan_id: int) -> ResponseReturnValue:
 def list_ready(plan_id: int) -> ResponseReturnValue:
     """List one plot (`plot`), or every plot that is ready."""
     found = progress.plan_of(database(), plan_id)
-    lines = progress.plot_lines(database(), found.plots, settings().gate, now())
-    ids = [line.plot.id for line in lines if line.may_list]
     if "plot" in request.form:
-        ids = [line.plot.id for line in lines if str(line.plot.id) == request.form["plot"]]
+        ids = [p.id for p in found.plots if str(p.id) == request.form["plot"]]
         if not ids:
             raise NotFound
+    else:
+        lines = progress.plot_lines(database(), found.plots, settings().gate, now())
+        ids = [line.plot.id for line in lines if line.may_list]
     refused = planner.list_plots(database(), ids, settings().gate, now())
     if refused:
         return _plan_page(found, refused=refused), 409

@@ -1,6 +1,7 @@
 """The parts that every upload form shares: the file, its coordinate system, and which of its columns is what."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
@@ -47,8 +48,9 @@ class Choice:
     chosen: str
 
 
-def sent_file() -> SentFile:
-    """Return the file of the form field `file`.
+@contextmanager
+def sent_file() -> Iterator[SentFile]:
+    """Give the file of the form field `file` for the length of the block, and let go of it.
 
     Raises:
         Invalid: none was chosen.
@@ -56,7 +58,8 @@ def sent_file() -> SentFile:
     file = request.files.get("file")
     if file is None or not file.filename:
         raise Invalid((Problem("file_missing", "error", N_("请选择要上传的文件。")),))
-    return SentFile(file.filename, cast("BinaryIO", file.stream))
+    with closing(file):
+        yield SentFile(file.filename, cast("BinaryIO", file.stream))
 
 
 def sent_crs() -> str:
