@@ -12,6 +12,7 @@ from landready.answers import Answer, latest_answers
 from landready.db import Base, Id
 from landready.errors import NotFound
 from landready.plans import Plot
+from landready.utilities import Utility
 
 
 class GateRule(Base):
@@ -104,7 +105,7 @@ def search(session: Session, wish: Wish, *, limit: int = 200) -> Sequence[Listin
 
 
 def listing_page(session: Session, listing_id: int) -> tuple[Listing, Sequence[Answer]]:
-    """Return a listing with its plot and verdict, and the latest answer of each enterprise and utility.
+    """Return a listing with its plot and verdict, and the latest answer of each enterprise, in the plan's order of utilities.
 
     Raises:
         NotFound: no such listing.
@@ -116,7 +117,9 @@ def listing_page(session: Session, listing_id: int) -> tuple[Listing, Sequence[A
     )
     if listing is None:
         raise NotFound
-    return listing, latest_answers(session, [listing.plot_id])
+    order = list(Utility)
+    answers = latest_answers(session, [listing.plot_id])
+    return listing, sorted(answers, key=lambda a: order.index(Utility(a.utility)))
 
 
 def changes(session: Session, since: datetime | None, *, limit: int = 500) -> Sequence[Listing]:

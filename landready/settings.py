@@ -8,7 +8,15 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
 
 from landready.errors import BadSettings
 from landready.utilities import Utility
@@ -42,6 +50,7 @@ class Files(_Section):
 
 class Web(_Section):
     secure_cookies: bool = False
+    proxies: NonNegativeInt = 0
     session_hours: PositiveInt = 8
     signin_limit: str = "10 per 5 minutes"
     upload_mb: PositiveInt = 50

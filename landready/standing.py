@@ -20,6 +20,7 @@ class Standing(StrEnum):
     WAITING = "waiting"  # somebody may still answer in time
     LATE = "late"  # nobody answered in time
     NOT_POSSIBLE = "not_possible"
+    NOT_CONCERNED = "not_concerned"  # an enterprise says it is not concerned, which is no yes
     LAPSED = "lapsed"  # answered once, but no answer holds any more
     NOBODY = "nobody"  # no enterprise was asked
 
@@ -33,10 +34,9 @@ class Standing(StrEnum):
 _STANDINGS: Mapping[Standing, frozenset[str]] = {
     Standing.WAITING: frozenset({"unanswered"}),
     Standing.LATE: frozenset({"late"}),
-    Standing.LAPSED: frozenset(
-        {"revised", "expired", "missed", "too_far", "no_date", "not_concerned"}
-    ),
+    Standing.LAPSED: frozenset({"revised", "expired", "missed", "too_far", "no_date"}),
     Standing.NOT_POSSIBLE: frozenset({"not_possible"}),
+    Standing.NOT_CONCERNED: frozenset({"not_concerned"}),
     Standing.NOBODY: frozenset({"nobody_asked"}),
 }
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from apiflask import APIFlask
 from flask.json.provider import DefaultJSONProvider
 from flask_wtf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, Map
 
 from landready import servers
@@ -86,6 +87,8 @@ def create_app(settings: Settings) -> APIFlask:
     )
     assert isinstance(app.json, DefaultJSONProvider)  # noqa: S101 - Flask's own
     app.json.ensure_ascii = False
+    if count := settings.web.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, count, count, count)  # type: ignore[method-assign]
     app.extensions["landready"] = session.Resources(
         settings=settings,
         engine=connect(servers.database_url(settings)),

@@ -1,5 +1,7 @@
 """The owner's projects and the joint application: check, correct, submit, follow (R9, R14)."""
 
+from collections.abc import Iterable
+
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -8,6 +10,7 @@ from geo.problems import Problem
 from landready import annex
 from landready.db import Role
 from landready.errors import Invalid
+from landready.form_views import FieldView
 from landready.permit_items import add_item, remove_item
 from landready.project_pages import ApplicationPage, application_page, projects_of
 from landready.shapes import to_geojson
@@ -91,11 +94,23 @@ def _page(application_id: int, faults: list[Problem] | None = None) -> str:
         page=page,
         map=_map(page),
         choices=choices if mine else [],
+        written=[f for f in page.fields if not f.enterprise],
+        answered=_by_enterprise(page.fields),
         faults={p.where: p for p in faults or ()},
         editable=g.actor.role is Role.OWNER and page.application.state == "draft",
         removable=mine and page.application.state == "draft",
         typed=request.form,
     )
+
+
+def _by_enterprise(fields: Iterable[FieldView]) -> list[dict[str, FieldView]]:
+    """The values that came from answers, one row for each enterprise and utility, keyed by the last part of their names."""
+    rows: dict[tuple[str, str], dict[str, FieldView]] = {}
+    for field in fields:
+        if field.enterprise:
+            row = rows.setdefault((field.utility, field.enterprise), {})
+            row[field.name.rpartition(".")[2]] = field
+    return list(rows.values())
 
 
 def _map(page: ApplicationPage) -> maps.Drawn:

@@ -90,6 +90,7 @@ STANDINGS = {
     "waiting": N_("待答复"),
     "late": N_("超期未答复"),
     "not_possible": N_("无法接入"),
+    "not_concerned": N_("不涉及"),
     "lapsed": N_("答复已失效"),
     "nobody": N_("无人可问"),
 }

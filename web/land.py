@@ -29,7 +29,11 @@ def home() -> ResponseReturnValue:
     shown = {
         "listings": listings,
         "map": maps.draw(
-            settings(), [[_shape(x) for x in listings]], label=_("上架地块地图"), height="30rem"
+            settings(),
+            [[_shape(x) for x in listings]],
+            label=_("上架地块地图"),
+            height="30rem",
+            closest=11,
         ),
         "wish": wish,
         "cities": cities.names(),

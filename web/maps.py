@@ -64,15 +64,24 @@ class Drawn:
 
 
 class _Outlines(MacroElement):
-    """The county boundaries, fetched once and cached by the browser."""
+    """The county boundaries with their names, fetched once and cached by the browser."""
 
     _template = Template("""
         {% macro script(this, kwargs) %}
         fetch({{ this.url|tojson }}).then(r => r.json()).then(function (data) {
-            var outlines = L.geoJSON(data, {interactive: false,
-                style: {color: '#8a94a0', weight: 1, fillColor: '#f4f1ea', fillOpacity: 1}});
-            outlines.addTo({{ this._parent.get_name() }});
-            outlines.bringToBack();
+            var map = {{ this._parent.get_name() }};
+            var names = L.layerGroup();
+            L.geoJSON(data, {interactive: false,
+                style: {color: '#8a94a0', weight: 1, fillColor: '#f4f1ea', fillOpacity: 1},
+                onEachFeature: function (f) {
+                    var at = f.properties.cp, name = document.createElement('span');
+                    name.textContent = f.properties.name;
+                    L.marker([at[1], at[0]], {interactive: false, keyboard: false,
+                        icon: L.divIcon({className: 'county-name', html: name, iconSize: null})}).addTo(names);
+                }}).addTo(map).bringToBack();
+            function show() { if (map.getZoom() > 7) names.addTo(map); else names.remove(); }
+            map.on('zoomend', show);
+            show();
         });
         {% endmacro %}
     """)
@@ -83,29 +92,59 @@ class _Outlines(MacroElement):
 
 
 class _Shapes(MacroElement):
-    """A layer of shapes with tooltips and links; opens what is clicked."""
+    """A layer of shapes with tooltips and links. What is too small to be seen at a zoom stands as a dot."""
 
     _template = Template("""
         {% macro script(this, kwargs) %}
-        var {{ this.get_name() }} = L.geoJSON({{ this.data|tojson }}, {
-            style: f => f.properties.style,
-            pointToLayer: (f, at) => L.circleMarker(at, {radius: f.properties.style.weight > 3 ? 7 : 5}),
-            onEachFeature: function (f, layer) {
+        (function (map) {
+            function tell(f, layer) {
                 if (f.properties.html) layer.bindTooltip(f.properties.html, {sticky: true});
                 if (f.properties.url) layer.on('click', () => { location.href = f.properties.url; });
             }
-        }).addTo({{ this._parent.get_name() }});
-        {% if this.fit %}
-        if ({{ this.get_name() }}.getBounds().isValid())
-            {{ this._parent.get_name() }}.fitBounds({{ this.get_name() }}.getBounds().pad(0.15), {maxZoom: 17});
-        {% endif %}
+            var shapes = L.geoJSON({{ this.data|tojson }}, {
+                style: f => f.properties.style,
+                pointToLayer: (f, at) => L.circleMarker(at, {radius: 6}),
+                onEachFeature: tell
+            }).addTo(map);
+            var dots = L.layerGroup().addTo(map);
+            function show() {
+                dots.clearLayers();
+                shapes.eachLayer(function (layer) {
+                    if (layer.feature.geometry.type.indexOf('Polygon') < 0) return;
+                    var box = layer.getBounds();
+                    if (map.project(box.getNorthWest()).distanceTo(map.project(box.getSouthEast())) > 14) return;
+                    var style = layer.feature.properties.style;
+                    var dot = L.circleMarker(box.getCenter(), {radius: 6, color: style.color, weight: 2,
+                        fillColor: style.fillColor, fillOpacity: 0.6});
+                    tell(layer.feature, dot);
+                    dots.addLayer(dot);
+                });
+            }
+            {% if this.closest %}
+            if (shapes.getBounds().isValid())
+                map.fitBounds(shapes.getBounds().pad(0.15), {maxZoom: {{ this.closest }}});
+            {% endif %}
+            map.on('zoomend', show);
+            show();
+        })({{ this._parent.get_name() }});
         {% endmacro %}
     """)
 
-    def __init__(self, shapes: Iterable[Shape], *, fit: bool) -> None:
+    def __init__(self, shapes: Iterable[Shape], *, closest: int | None) -> None:
         super().__init__()
         self.data = {"type": "FeatureCollection", "features": [_feature(s) for s in shapes]}
-        self.fit = fit
+        self.closest = closest
+
+
+class _Plain(MacroElement):
+    """Metres only, and no flag beside the name of the library."""
+
+    _template = Template("""
+        {% macro script(this, kwargs) %}
+        {{ this._parent.get_name() }}.attributionControl.setPrefix('Leaflet');
+        L.control.scale({imperial: false}).addTo({{ this._parent.get_name() }});
+        {% endmacro %}
+    """)
 
 
 class _Picker(MacroElement):
@@ -149,8 +188,9 @@ def draw(
     label: str,
     height: str = "26rem",
     pick: tuple[str, str] | None = None,
+    closest: int = 17,
 ) -> Drawn:
-    """Draw layers of shapes, later ones on top; the view fits the first layer that has any.
+    """Draw layers of shapes, later ones on top; the view fits the first layer that has any, no closer than zoom `closest`.
 
     `label` names the map for screen readers; a table of the same facts belongs beside every map. `pick` names the ids of
     a longitude and a latitude input that a click on the map fills in.
@@ -162,13 +202,13 @@ def draw(
         tiles=None,
         max_zoom=19,
         height=height,
-        control_scale=True,
-        prefer_canvas=False,
+        control_scale=False,
     )
     _base(settings).add_to(m)
+    _Plain().add_to(m)
     fitted = False
     for shapes in layers:
-        _Shapes(shapes, fit=bool(shapes) and not fitted).add_to(m)
+        _Shapes(shapes, closest=closest if shapes and not fitted else None).add_to(m)
         fitted = fitted or bool(shapes)
     if pick:
         _Picker(*pick).add_to(m)
