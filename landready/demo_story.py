@@ -1,39 +1,29 @@
 """What has happened in the demo province until now, told through the same functions as the pages use."""
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from io import BytesIO
 from typing import Any
 
-import shapely
-from shapely.geometry.base import BaseGeometry
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
-from geo.crs import geodesic_area_m2
-from landready import answering, files, gate, layers, permit_items, submission, tracker, uploads
+from landready import answering, gate, permit_items, submission, tracker, uploads
 from landready.annex import State
 from landready.answer_rules import AnswerDraft
 from landready.answers import AnswerVerdict
 from landready.applications import Application, Item
 from landready.asked import open_push, proposals
 from landready.clock import today
-from landready.db import Actor, acting
-from landready.demo_places import Quarter, network, service_area
+from landready.demo_networks import as_file, lay
+from landready.demo_stage import Stage
 from landready.demo_world import (
     CITIES,
-    COMPANIES,
     HAIKOU,
     OWNER_CREDIT_CODE,
-    QUARTERS,
     SANYA,
     SANYA_PROJECT,
     SEWERLESS,
     SOLD,
-    STATIONS,
     UNFINISHED,
     WAITING,
     WATERLESS,
@@ -46,14 +36,11 @@ from landready.drafts import draft_plan
 from landready.organisations import Organisation
 from landready.permit_fields import PermitFields
 from landready.permit_receipt import receive_permit
-from landready.plans import Plot, SupplyPlan, Upload
+from landready.plans import Plot, SupplyPlan
 from landready.pushes import Push, PushPlot
 from landready.release import release
-from landready.settings import Settings
-from landready.shapes import geojson_of
 from landready.utilities import Utility
 
-_SERVED_BEYOND_M = 400.0
 _VALID_DAYS = 300
 # (plot, utility) → what its enterprise said, where it did not simply take the draft from the check.
 _SAID: Mapping[tuple[str, Utility], tuple[AnswerVerdict, str]] = {
@@ -84,136 +71,64 @@ _SAID: Mapping[tuple[str, Utility], tuple[AnswerVerdict, str]] = {
 }
 
 
-class Story:
-    """The tellings of one load: `cast` is who acts under each user name, `now` the moment of loading."""
+class Story(Stage):
+    """What happened: networks, plans, answers, listings and projects of both cities."""
 
-    def __init__(
-        self, session: Session, settings: Settings, cast: Mapping[str, Actor], now: datetime
-    ) -> None:
-        self._session, self._settings, self._cast, self._now = session, settings, cast, now
-        year = today(now).year
-        self._season = f"{year}年第四季度"
-        self._title = f"{{}}{year}年度第{{}}批国有建设用地供应计划（演示）"
+    @property
+    def _season(self) -> str:
+        return f"{today(self.now).year}年第四季度"
+
+    def _title(self, city: str, batch: str) -> str:
+        return f"{city}{today(self.now).year}年度第{batch}批国有建设用地供应计划（演示）"
 
     def tell(self) -> None:
         """Lay the networks, then plans, answers, listings and projects of both cities."""
         for city in CITIES:
             for utility in Utility:
-                self._lay(city, utility)
+                lay(self, city, utility)
         self._haikou()
         self._sanya()
         self._projects()
-
-    def _ago(self, days: float) -> datetime:
-        return self._now - timedelta(days=days)
-
-    @contextmanager
-    def _as(self, username: str) -> Iterator[Actor]:
-        """Act as one of the cast, with nothing in mind of what others saw."""
-        actor = self._cast[username]
-        with acting(self._session, actor):
-            self._session.expire_all()
-            yield actor
-
-    def _engineers(self, city: str) -> dict[Utility, str]:
-        latin = CITIES[city][1]
-        return {utility: f"{latin}-{COMPANIES[utility][2]}" for utility in Utility}
-
-    # --- networks ---------------------------------------------------------------------------------------------
-
-    def _lay(self, city: str, utility: Utility) -> None:
-        quarters = QUARTERS[city]
-        # A little different for each, so that six boundaries on one map are six lines.
-        beyond = _SERVED_BEYOND_M + 100 * list(Utility).index(utility)
-        area = service_area(quarters, utility, beyond)
-        with self._as(self._engineers(city)[utility]) as engineer:
-            company = self._session.get_one(Organisation, engineer.organisation_id).name
-            mains = list(_mains(quarters, utility))
-            boundary = [({"名称": f"{company}服务边界"}, part) for part in shapely.get_parts(area)]
-            for kind, title, shapes in (
-                ("facilities", "管网设施（演示）", mains),
-                ("service_areas", "服务边界（演示）", boundary),
-            ):
-                upload = self._layer_upload(engineer, kind, title, utility, shapes)
-                layers.publish(self._session, upload, utility=utility, now=upload.created_at)
-
-    def _layer_upload(
-        self,
-        engineer: Actor,
-        kind: str,
-        title: str,
-        utility: Utility,
-        shapes: Sequence[tuple[Mapping[str, Any], BaseGeometry]],
-    ) -> Upload:
-        """Keep a layer's file as an upload would. Its reading is skipped: 24 child processes take half a minute."""
-        features = [
-            {"type": "Feature", "properties": dict(cells), "geometry": geojson_of(shape)}
-            for cells, shape in shapes
-        ]
-        kept = files.store(self._settings, _file(features), filename="demo.geojson")
-        fields = list(shapes[0][0])
-        columns = {"name": "名称", "spare_capacity": "可供容量"}
-        upload = Upload(
-            organisation_id=engineer.organisation_id,
-            kind=kind,
-            title=title,
-            filename="demo.geojson",
-            stored_as=kept.name,
-            sha256=kept.sha256,
-            source_crs="EPSG:4490",
-            fields=fields,
-            mapping={ours: field for ours, field in columns.items() if field in fields},
-            features=[
-                {**feature, "row": row, "area_m2": geodesic_area_m2(shape) or None}
-                for row, (feature, (_, shape)) in enumerate(zip(features, shapes, strict=True), 1)
-            ],
-            purpose={"utility": utility.value},
-            created_at=self._ago(200),
-            created_by=engineer.account_id,
-        )
-        self._session.add(upload)
-        self._session.flush()
-        return upload
 
     # --- plans ------------------------------------------------------------------------------------------------
 
     def _draft(
         self, planner: str, title: str, features: list[dict[str, Any]], now: datetime
     ) -> SupplyPlan:
-        with self._as(planner) as actor:
-            office = self._session.get_one(Organisation, actor.organisation_id)
+        with self.acting_as(planner) as actor:
+            office = self.session.get_one(Organisation, actor.organisation_id)
             upload = uploads.receive(
-                self._session,
-                self._settings,
+                self.session,
+                self.settings,
                 organisation_id=office.id,
                 account_id=actor.account_id,
                 kind="plots",
                 title=title,
                 filename=f"{title}.geojson",
-                stream=_file(features),
+                stream=as_file(features),
                 purpose={"illustrative": True},
                 now=now,
             )
-            return draft_plan(self._session, upload, office=office, now=now)
+            return draft_plan(self.session, upload, office=office, now=now)
 
     def _released(
         self, planner: str, title: str, plots: Iterable[DemoPlot], days_ago: float
     ) -> int:
         features = [plot.feature(self._season) for plot in plots]
-        plan = self._draft(planner, title, features, self._ago(days_ago + 1))
-        with self._as(planner) as actor:
-            release(self._session, self._settings, plan.id, self._ago(days_ago), actor.account_id)
+        plan = self._draft(planner, title, features, self.ago(days_ago + 1))
+        with self.acting_as(planner) as actor:
+            release(self.session, self.settings, plan.id, self.ago(days_ago), actor.account_id)
             return plan.id
 
     def _open(self, engineer: str, plan_id: int, days_ago: float) -> Push:
         """Open the push of a plan as its engineer; the actor must be in place."""
-        push = self._session.scalars(
+        push = self.session.scalars(
             select(Push).where(
                 Push.plan_id == plan_id,
-                Push.enterprise_id == self._cast[engineer].organisation_id,
+                Push.enterprise_id == self.cast[engineer].organisation_id,
             )
         ).one()
-        return open_push(self._session, push.id, self._ago(days_ago))
+        return open_push(self.session, push.id, self.ago(days_ago))
 
     def _answer(
         self,
@@ -223,25 +138,25 @@ class Story:
         wanted: Callable[[str], bool] = lambda _code: True,
     ) -> None:
         """Open a push and answer the plots whose code is wanted: the draft from the check, or what _SAID says."""
-        now = self._ago(days_ago)
-        with self._as(engineer) as actor:
+        now = self.ago(days_ago)
+        with self.acting_as(engineer) as actor:
             push = self._open(engineer, plan_id, days_ago + 0.1)
-            asked = self._session.execute(
+            asked = self.session.execute(
                 select(PushPlot.plot_id, PushPlot.utility, Plot.code)
                 .join(Plot, Plot.id == PushPlot.plot_id)
                 .where(PushPlot.push_id == push.id)
                 .order_by(Plot.row)
             ).all()
             codes = {(plot_id, utility): code for plot_id, utility, code in asked if wanted(code)}
-            found = proposals(self._session, push, list(codes), self._settings.check)
+            found = proposals(self.session, push, list(codes), self.settings.check)
             for pair, code in codes.items():
                 answering.answer(
-                    self._session,
+                    self.session,
                     push.id,
                     self._said(found[pair].draft, code, now),
-                    check=self._settings.check,
-                    region=self._settings.region,
-                    gate=self._settings.gate,
+                    check=self.settings.check,
+                    region=self.settings.region,
+                    gate=self.settings.gate,
                     account_id=actor.account_id,
                     now=now,
                 )
@@ -253,59 +168,59 @@ class Story:
             draft, verdict=verdict, valid_until=today(now) + timedelta(days=_VALID_DAYS)
         )
         if verdict is AnswerVerdict.READY_BY:
-            return replace(draft, works=words, ready_by=today(self._now) + timedelta(days=180))
+            return replace(draft, works=words, ready_by=today(self.now) + timedelta(days=180))
         return replace(draft, reason=words)
 
     def _list(self, planner: str, plan_id: int, codes: Sequence[str], days_ago: float) -> list[int]:
-        with self._as(planner) as actor:
-            plots = self._session.execute(
+        with self.acting_as(planner) as actor:
+            plots = self.session.execute(
                 select(Plot.code, Plot.id).where(Plot.plan_id == plan_id, Plot.code.in_(codes))
             )
             return [
                 gate.list_plot(
-                    self._session,
+                    self.session,
                     plot_id,
-                    self._settings.gate,
+                    self.settings.gate,
                     account_id=actor.account_id,
-                    now=self._ago(days_ago),
+                    now=self.ago(days_ago),
                 ).id
                 for _code, plot_id in plots.all()
             ]
 
     def _haikou(self) -> None:
         """A plan fully answered: three plots listed, one sold, one shut out. A second one waits for its answers."""
-        planner, engineers = "haikou-planner", self._engineers(HAIKOU)
+        planner, engineers = "haikou-planner", self.engineers(HAIKOU)
         school, sanitation = notices()[:2]
         plots = (school, sanitation, SEWERLESS, WATERLESS, SOLD)
-        plan = self._released(planner, self._title.format("海口市", "一"), plots, 45)
+        plan = self._released(planner, self._title("海口市", "一"), plots, 45)
         for number, engineer in enumerate(engineers.values()):
             self._answer(engineer, plan, 44 - number)
         self._list(planner, plan, (school.code, sanitation.code, SEWERLESS.code), 30)
         (sold,) = self._list(planner, plan, (SOLD.code,), 35)
-        with self._as(planner):
+        with self.acting_as(planner):
             gate.move_listing(
-                self._session, sold, "sold", "挂牌成交（演示）", self._settings.gate, self._ago(12)
+                self.session, sold, "sold", "挂牌成交（演示）", self.settings.gate, self.ago(12)
             )
-        second = self._released(planner, self._title.format("海口市", "二"), WAITING, 2)
+        second = self._released(planner, self._title("海口市", "二"), WAITING, 2)
         self._answer(engineers[Utility.WATER], second, 1, lambda code: code == WAITING[0].code)
         self._answer(engineers[Utility.TELECOM], second, 1)
-        with self._as(engineers[Utility.POWER]):
+        with self.acting_as(engineers[Utility.POWER]):
             self._open(engineers[Utility.POWER], second, 0.5)
 
     def _sanya(self) -> None:
         """A plan partly answered, with enterprises that are late, and a draft that cannot be released yet."""
-        planner, engineers = "sanya-planner", self._engineers(SANYA)
+        planner, engineers = "sanya-planner", self.engineers(SANYA)
         _, _, yazhou, business, homes, centre, shops = notices()
         plots = (yazhou, business, homes, shops)
-        plan = self._released(planner, self._title.format("三亚市", "一"), plots, 30)
+        plan = self._released(planner, self._title("三亚市", "一"), plots, 30)
         for utility in (Utility.WATER, Utility.DRAINAGE, Utility.TELECOM):
             self._answer(engineers[utility], plan, 27)
         some = (yazhou.code, homes.code)
         self._answer(engineers[Utility.POWER], plan, 26, lambda code: code in some)
-        with self._as(engineers[Utility.CABLE_TV]):
+        with self.acting_as(engineers[Utility.CABLE_TV]):
             self._open(engineers[Utility.CABLE_TV], plan, 20)
         features = [centre.feature(self._season), UNFINISHED.feature(self._season), overlapping()]
-        self._draft(planner, self._title.format("三亚市", "二"), features, self._ago(1))
+        self._draft(planner, self._title("三亚市", "二"), features, self.ago(1))
 
     # --- projects ---------------------------------------------------------------------------------------------
 
@@ -316,8 +231,8 @@ class Story:
         permit = self._permit(SANYA_PROJECT, SANYA, SANYA_PROJECT.name, 20, "")
         for word in ("water", "drainage", "power", "telecom"):
             self._contact(f"sanya-{word}", permit, 19)
-        with self._as("demo-owner"):
-            application = self._session.scalars(
+        with self.acting_as("demo-owner"):
+            application = self.session.scalars(
                 select(Application).where(Application.permit_id == permit)
             ).one()
             for number, reason in (
@@ -325,26 +240,24 @@ class Story:
                 (8, "外线电缆横穿现状市政道路，施工影响交通。"),
             ):
                 permit_items.add_item(
-                    self._session, application.id, number, reason, now=self._ago(18)
+                    self.session, application.id, number, reason, now=self.ago(18)
                 )
-            submission.submit(
-                self._session, self._settings.clocks, application.id, now=self._ago(16)
-            )
+            submission.submit(self.session, self.settings.clocks, application.id, now=self.ago(16))
             numbers = {item.annex_no: item.id for item in application.items}
         self._handle(numbers)
 
     def _contact(self, engineer: str, permit: int, days_ago: float) -> None:
         """Call on the owner of a project, as its push asks."""
-        with self._as(engineer) as actor:
-            push = self._session.scalars(
+        with self.acting_as(engineer) as actor:
+            push = self.session.scalars(
                 select(Push).where(
                     Push.permit_id == permit, Push.enterprise_id == actor.organisation_id
                 )
             ).one()
-            answering.contacted(self._session, push.id, self._ago(days_ago))
+            answering.contacted(self.session, push.id, self.ago(days_ago))
 
     def _permit(self, plot: DemoPlot, city: str, name: str, days_ago: float, plot_code: str) -> int:
-        now = self._ago(days_ago)
+        now = self.ago(days_ago)
         issued = today(now)
         fields = PermitFields.model_validate(
             {
@@ -368,10 +281,10 @@ class Story:
                 "boundary": project_site(plot),
             }
         )
-        with self._as("exchange") as system:
+        with self.acting_as("exchange") as system:
             assert system.organisation_id is not None  # noqa: S101 - registered
             return receive_permit(
-                self._session, self._settings, fields, source_id=system.organisation_id, now=now
+                self.session, self.settings, fields, source_id=system.organisation_id, now=now
             ).id
 
     def _handle(self, items: Mapping[int, int]) -> None:
@@ -388,37 +301,9 @@ class Story:
             ("sanya-waterbureau", 5, State.ACCEPTED, "", 12),
         )
         for username, number, state, note, days_ago in steps:
-            with self._as(username):
-                tracker.move(
-                    self._session, items[number], int(state), note, now=self._ago(days_ago)
-                )
-        with self._as("sanya-power"):
-            power = self._session.get_one(Item, items[2])
-            tracker.declare_external_works(self._session, self._settings.clocks, power.id)
-            tracker.give_first_design(self._session, power.id, now=self._ago(6))
-
-
-def _mains(
-    quarters: Iterable[Quarter], utility: Utility
-) -> Iterator[tuple[dict[str, Any], BaseGeometry]]:
-    """Rows of an enterprise's facility file; where nothing is stated the spare capacity stays empty."""
-    _, _, _, (least, most), main_name = COMPANIES[utility]
-    station, point = STATIONS[utility]
-    names = {"main": main_name, "station": station, "point": point}
-    for quarter in quarters:
-        for main in network(quarter, utility):
-            spare = least + (main.number * 37) % 100 * (most - least) // 100
-            stated = main.kind != "main" or main.number % 3 != 0
-            yield (
-                {
-                    "名称": f"演示 {quarter.name}{names[main.kind]}{main.number:02d}",
-                    "可供容量": spare if stated else None,
-                },
-                main.geometry,
-            )
-
-
-def _file(features: list[dict[str, Any]]) -> BytesIO:
-    crs = {"type": "name", "properties": {"name": "EPSG:4490"}}
-    collection = {"type": "FeatureCollection", "crs": crs, "features": features}
-    return BytesIO(json.dumps(collection, ensure_ascii=False).encode())
+            with self.acting_as(username):
+                tracker.move(self.session, items[number], int(state), note, now=self.ago(days_ago))
+        with self.acting_as("sanya-power"):
+            power = self.session.get_one(Item, items[2])
+            tracker.declare_external_works(self.session, self.settings.clocks, power.id)
+            tracker.give_first_design(self.session, power.id, now=self.ago(6))

@@ -122,7 +122,7 @@ class PermitOut(BaseModel):
 @api.input(PermitFields, arg_name="permit", example=example())
 @api.output(PermitOut, status_code=201)
 @api.doc(
-    summary="Report a planning permit (建设工程规划许可证)",
+    summary="Report a planning permit",
     description=(
         "Pushes the project to every enterprise that serves the place and seeds the owner's joint application. Idempotent by"
         " `permit_no`: the same permit again answers 200 with `same`; the same number with other contents answers 409."
