@@ -1,6 +1,7 @@
 # make run    start everything (installs what is missing first); Ctrl-C stops it
 # make test   types, lint, contracts and tests (installs what is missing first)
 # make setup  only install;  make check  only examine, after `make setup`
+# make messages  bring the texts of the code into the catalogues of web/translations
 #
 # LANDREADY_DATABASE_URL and LANDREADY_REDIS_URL name servers to use instead of installing and starting private ones.
 
@@ -8,7 +9,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: run test setup check packages
+.PHONY: run test setup check packages messages
 .DEFAULT_GOAL := run
 
 PYTHON ?= python3
@@ -74,3 +75,11 @@ $(VENDOR)/.installed: package.json package-lock.json .npmrc | packages
 
 %.mo: %.po | $(INSTALLED)
 	@$(VENV)/pybabel --quiet compile -i $< -o $@
+
+# New texts come in untranslated, changed ones are never guessed, lost ones go: tests/test_language.py names what is to do.
+messages: | $(INSTALLED)
+	@pot=$$(mktemp); trap 'rm -f "$$pot"' EXIT; \
+	$(VENV)/pybabel --quiet extract -F web/babel.cfg -k N_ -k _ -k gettext -k ngettext:1,2 \
+		--no-location --sort-output --omit-header -o "$$pot" .; \
+	$(VENV)/pybabel --quiet update -i "$$pot" -d web/translations -D messages \
+		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date -w 100
