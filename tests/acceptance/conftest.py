@@ -26,8 +26,21 @@ from playwright.sync_api import (
 from sqlalchemy import Engine
 from urllib3 import encode_multipart_formdata
 
+from landready.db import ENGINE, transaction
+from landready.organisations import Organisation
+from landready.permit_fields import example
 from landready.settings import ROOT, Settings, load
-from tests.factories import PASSWORD
+from tests.factories import (
+    PASSWORD,
+    make_account,
+    make_enterprise,
+    make_key,
+    make_layer,
+    make_office,
+    make_organisation,
+    make_owner,
+    point,
+)
 
 PYTHON = sys.executable
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
@@ -326,3 +339,35 @@ def visit(product: Product, chromium: Browser) -> Iterator[Visit]:
         context.close()
     assert watch.console == []
     assert watch.outside == []
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Who takes part in a story in Haikou. Everybody signs in as their user name: planner, water, power, owner."""
+
+    water: Organisation
+    power: Organisation
+    exchange_key: str
+
+
+OWNER_CODE = example()["owner"]["credit_code"]
+# Metres east and north of the corner of tests/factories: a hydrant beside the first plot, a substation far from both.
+HYDRANT, SUBSTATION = (150, 50), (1500, 50)
+
+
+@pytest.fixture
+def cast(database: Engine) -> Cast:
+    """An office, a water and a power enterprise with one facility each, an owner, and the key of the approval system."""
+    with transaction(database, ENGINE) as session:
+        made = {
+            "planner": make_office(session, name="海口市资规局"),
+            "water": make_enterprise(session, "water", name="海口水务公司"),
+            "power": make_enterprise(session, "power", name="海口供电局"),
+            "owner": make_owner(session, name="椰岛置业公司", credit_code=OWNER_CODE),
+        }
+        for name, organisation in made.items():
+            make_account(session, organisation, username=name, full_name=name)
+        make_layer(session, made["water"], point(*HYDRANT), title="消火栓")
+        make_layer(session, made["power"], point(*SUBSTATION), title="变电站")
+        key = make_key(session, make_organisation(session, "exchange", city=""))
+        return Cast(made["water"], made["power"], key)
