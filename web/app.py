@@ -75,6 +75,7 @@ def create_app(settings: Settings) -> APIFlask:
         spec_path="/api/v1/openapi.json",
         docs_path=None,
     )
+    app.security_schemes = {"key": {"type": "http", "scheme": "bearer"}}
     app.config.update(
         SECRET_KEY=settings.secret_key,
         SESSION_COOKIE_NAME="landready",
@@ -84,6 +85,8 @@ def create_app(settings: Settings) -> APIFlask:
         PERMANENT_SESSION_LIFETIME=timedelta(hours=settings.web.session_hours),
         MAX_CONTENT_LENGTH=settings.web.upload_mb * 2**20,
         WTF_CSRF_TIME_LIMIT=None,
+        HTTP_ERROR_SCHEMA=errors.PROBLEM,
+        VALIDATION_ERROR_SCHEMA=errors.PROBLEM,
     )
     assert isinstance(app.json, DefaultJSONProvider)  # noqa: S101 - Flask's own
     app.json.ensure_ascii = False

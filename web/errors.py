@@ -42,6 +42,23 @@ _SAID = {
     429: N_("尝试次数过多，请几分钟后再试。"),
     500: N_("系统出错了，您的数据没有改变。请稍后再试，或联系管理员。"),
 }
+# RFC 9457, as every error of the API answers; OpenAPI shows it.
+PROBLEM = {
+    "type": "object",
+    "title": "Problem",
+    "required": ["type", "title", "status", "detail", "problems"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "what is wrong, in the reader's language"},
+        "problems": {
+            "type": "array",
+            "description": "each fault; `where` names the field",
+            "items": {"type": "object"},
+        },
+    },
+}
 _log = logging.getLogger(__name__)
 
 
