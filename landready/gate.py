@@ -28,6 +28,8 @@ from landready.utilities import Utility
 # Raised by the listing trigger of migration 0001.
 _REFUSED = "LR001"
 _FINAL = "LR002"
+# The turn in which listings change (migration 0001); taken before any row, so that no two wait for each other.
+TURN = 4600001
 LAPSED = N_("接入条件不再具备，已自动暂停上架。")
 # state → states a person may move a listing to; withdrawn and sold stay
 MOVES: Mapping[str, tuple[str, ...]] = {
@@ -75,6 +77,7 @@ def list_plot(
         NotReady: with all blockers; also when the database's own gate refuses.
         Conflict: the plot is on offer already, or was sold.
     """
+    _take_turn(session)
     plot = session.scalar(
         select(Plot)
         .where(Plot.id == plot_id, Plot.office_id == actor_of(session).organisation_id)
@@ -110,6 +113,7 @@ def move_listing(
         Conflict: the state does not allow this move.
         NotReady: resuming while something is missing.
     """
+    _take_turn(session)
     listing = session.scalar(
         select(Listing)
         .where(Listing.id == listing_id, Listing.office_id == actor_of(session).organisation_id)
@@ -135,16 +139,23 @@ def suspend_lapsed(
     Whoever caused it, an enterprise's correction or the calendar, need not see the listing; the product itself acts.
     """
     with as_engine(session):
-        query = select(Listing).where(Listing.state == "listed").with_for_update(of=Listing)
+        query = select(Listing).where(Listing.state == "listed")
         if plot_ids is not None:
             query = query.where(Listing.plot_id.in_(plot_ids))
-        offered = session.scalars(query).all()
-        found = readiness_of(session, [x.plot_id for x in offered], gate, now) if offered else {}
+        if session.scalar(query.with_only_columns(Listing.id).limit(1)) is None:
+            return []
+        _take_turn(session)
+        offered = session.scalars(query.with_for_update(of=Listing)).all()
+        found = readiness_of(session, [x.plot_id for x in offered], gate, now)
         lapsed = [x for x in offered if not found[x.plot_id].may_list]
         for listing in lapsed:
             listing.state, listing.state_reason = "suspended", LAPSED
             listing.changed_at = now
     return lapsed
+
+
+def _take_turn(session: Session) -> None:
+    session.execute(select(func.pg_advisory_xact_lock(TURN)))
 
 
 def _judge(session: Session, plot: Plot, gate: Gate, now: datetime) -> Verdict:

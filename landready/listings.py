@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, String, select, text
+from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, String, select, text, tuple_
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
+from geo.problems import N_, Problem
 from landready.answers import Answer, latest_answers
 from landready.db import Base, Id
-from landready.errors import NotFound
+from landready.errors import Invalid, NotFound
 from landready.plans import Plot
 from landready.utilities import Utility
 
@@ -122,14 +123,43 @@ def listing_page(session: Session, listing_id: int) -> tuple[Listing, Sequence[A
     return listing, sorted(answers, key=lambda a: order.index(Utility(a.utility)))
 
 
-def changes(session: Session, since: datetime | None, *, limit: int = 500) -> Sequence[Listing]:
-    """Return listings changed after `since` in the order of change, for the trading platform's feed."""
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the order of change; as text it is what the feed calls its cursor."""
+
+    changed_at: datetime
+    listing_id: int
+
+    def __str__(self) -> str:
+        return f"{self.changed_at.astimezone(UTC):%Y%m%dT%H%M%S.%f}-{self.listing_id}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Position":
+        """Read a cursor back.
+
+        Raises:
+            Invalid: it is none of ours.
+        """
+        moment, _, number = text.partition("-")
+        try:
+            at = datetime.strptime(moment, "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
+            return cls(at, int(number))
+        except (ValueError, OverflowError) as error:
+            wrong = Problem(
+                "cursor", "error", N_("游标无效，请使用上次应答中的 next。"), where="after"
+            )
+            raise Invalid((wrong,)) from error
+
+
+def changes(session: Session, after: Position | None, *, limit: int = 500) -> Sequence[Listing]:
+    """Return listings in the order of change, from the beginning or after a position, for the trading platform's feed."""
     query = (
         select(Listing)
         .options(joinedload(Listing.plot).joinedload(Plot.office), joinedload(Listing.verdict))
         .order_by(Listing.changed_at, Listing.id)
         .limit(limit)
     )
-    if since is not None:
-        query = query.where(Listing.changed_at > since)
+    if after is not None:
+        here = tuple_(Listing.changed_at, Listing.id)
+        query = query.where(here > tuple_(after.changed_at, after.listing_id))
     return session.scalars(query).all()

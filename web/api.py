@@ -1,6 +1,6 @@
 """/api/v1: what other systems call. The OpenAPI document follows from the models here."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 from apiflask import APIBlueprint
@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, Field
 
 from landready.db import Role, actor_of
-from landready.listings import Listing, changes
+from landready.listings import Listing, Position, changes
 from landready.permit_fields import PermitFields, example
 from landready.permit_receipt import receive_permit
 from landready.project_pages import pushed_to
@@ -21,7 +21,9 @@ api = APIBlueprint("api", __name__, url_prefix="/api/v1", tag="listings")
 
 
 class FeedQuery(BaseModel):
-    since: datetime | None = Field(None, description="Only listings changed after this moment.")
+    after: str = Field(
+        "", max_length=60, description="`next` of the answer before; empty: from the start"
+    )
     limit: int = Field(500, ge=1, le=500)
 
 
@@ -52,7 +54,7 @@ class ListingOut(BaseModel):
 
 class FeedOut(BaseModel):
     listings: list[ListingOut]
-    next_since: datetime | None = Field(description="Send this as `since` to go on.")
+    next: str = Field(description="Send this as `after` to go on, now or later.")
 
 
 @api.get("/listings")
@@ -60,17 +62,14 @@ class FeedOut(BaseModel):
 @api.output(FeedOut)
 @api.doc(
     summary="Listings of the land supermarket in the order of change",
-    description="The trading platform's feed: start without `since`, then go on from `next_since`.",
+    description="The trading platform's feed: start without `after`, then go on from `next` until `listings` is empty.",
 )
 @public
 def listings(query: FeedQuery) -> ResponseReturnValue:
-    since = query.since
-    if since is not None and since.tzinfo is None:
-        since = since.replace(tzinfo=UTC)
-    found = changes(database(), since, limit=query.limit)
-    body = FeedOut(
-        listings=[_out(x) for x in found], next_since=found[-1].changed_at if found else since
-    )
+    after = Position.parse(query.after) if query.after else None
+    found = changes(database(), after, limit=query.limit)
+    last = Position(found[-1].changed_at, found[-1].id) if found else after
+    body = FeedOut(listings=[_out(x) for x in found], next=str(last or ""))
     return body.model_dump(mode="json")
 
 

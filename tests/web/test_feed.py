@@ -1,0 +1,81 @@
+"""The trading platform's feed: every change once, in order, whatever the size of a page."""
+
+import threading
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import select
+
+from landready.db import ENGINE, Actor, Role, transaction
+from landready.gate import list_plot, move_listing
+from landready.listings import Listing
+from tests.factories import make_answer, make_enterprise, make_office, make_plan, make_push
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def office(database, settings):
+    """An office with five plots on offer."""
+    with transaction(database, ENGINE) as session:
+        office = make_office(session)
+        plan = make_plan(session, office, plots=5, state="released")
+        for utility in ("water", "power"):
+            push = make_push(session, plan, make_enterprise(session, utility))
+            for plot in plan.plots:
+                make_answer(session, push, plot=plot)
+        ids = [plot.id for plot in plan.plots]
+    actor = Actor(Role.OFFICE, office.id, None, office.city)
+    with transaction(database, actor) as session:
+        for plot_id in ids:
+            list_plot(session, plot_id, settings.gate, account_id=None, now=NOW)
+    return actor
+
+
+def read(client, after="", limit=2):
+    seen = []
+    while True:
+        answer = client.get("/api/v1/listings", query_string={"after": after, "limit": limit}).json
+        if not answer["listings"]:
+            return seen, after
+        seen += [(x["id"], x["state"]) for x in answer["listings"]]
+        after = answer["next"]
+
+
+def test_listings_of_one_moment_are_all_read_page_by_page(client, office):
+    seen, _ = read(client)
+    assert len(seen) == len(set(seen)) == 5
+
+
+def test_change_comes_once_after_the_last_position(client, office, database, settings):
+    seen, after = read(client)
+    with transaction(database, office) as session:
+        move_listing(session, seen[0][0], "suspended", "复核", settings.gate, NOW)
+    assert read(client, after)[0] == [(seen[0][0], "suspended")]
+
+
+def test_change_that_commits_late_is_not_passed_by(client, office, database, settings):
+    """A slow change begun first must not hide behind a quick one begun later: the quick one waits its turn."""
+    with transaction(database, ENGINE) as session:
+        first, second = session.scalars(select(Listing.id).order_by(Listing.id).limit(2)).all()
+    _, after = read(client)
+
+    def quick():
+        with transaction(database, office) as session:
+            move_listing(session, second, "suspended", "快", settings.gate, NOW)
+
+    waiting = threading.Thread(target=quick)
+    with transaction(database, office) as session:
+        move_listing(session, first, "suspended", "慢", settings.gate, NOW)
+        waiting.start()
+        waiting.join(0.5)
+        assert waiting.is_alive()
+        seen, after = read(client, after)
+    waiting.join(10)
+    assert seen + read(client, after)[0] == [(first, "suspended"), (second, "suspended")]
+
+
+def test_cursor_that_is_none_of_ours_is_refused(client):
+    answer = client.get("/api/v1/listings?after=20261399T000000.0-x")
+    assert answer.status_code == 422
+    assert answer.json["problems"][0]["where"] == "after"
