@@ -79,8 +79,8 @@ def _unknown(text: str) -> Refused:
 def _check_datum(crs: CRS) -> None:
     names = _datum_names(crs)
     for code, pattern, label in (
-        ("crs_xian80", _XIAN80, "1980 西安坐标系"),
-        ("crs_beijing54", _BEIJING54, "1954 北京坐标系"),
+        ("crs_xian80", _XIAN80, N_("1980 西安坐标系")),
+        ("crs_beijing54", _BEIJING54, N_("1954 北京坐标系")),
     ):
         if pattern.search(names):
             raise old_datum(code, label)

@@ -138,8 +138,8 @@ def _whole(record: Record, terms: Terms, result: Result) -> bool:
 def _kind_name(shape: BaseGeometry) -> str:
     kind = shape.geom_type
     if "Point" in kind:
-        return "点"
-    return "线" if "Line" in kind else "混合图形"
+        return N_("点")
+    return N_("线") if "Line" in kind else N_("混合图形")
 
 
 def _mend(record: Record, result: Result) -> None:

@@ -26,7 +26,7 @@ EXTENSIONS = {
     ".tsv": "csv",
     ".xlsx": "xlsx",
 }
-_ALLOWED = "GeoJSON、GeoPackage、Shapefile（zip）、界址点 TXT、KML/KMZ、DXF、CSV、XLSX"
+_ALLOWED = N_("GeoJSON、GeoPackage、Shapefile（zip）、界址点 TXT、KML/KMZ、DXF、CSV、XLSX")
 _SEND_DXF = N_("不能读取 DWG。请在 CAD 软件中另存为 DXF（ASCII）后再上传。")
 _SEND_ZIP = N_("不能读取这种压缩包。请改用 zip 压缩后再上传。")
 _SEND_SHAPEFILE = N_("只有 Shapefile 的一部分。请把 shp、shx、dbf、prj 一起压缩成 zip 后再上传。")

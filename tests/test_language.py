@@ -2,6 +2,7 @@
 
 import io
 import re
+import tomllib
 from functools import cache
 
 import pytest
@@ -10,7 +11,9 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.pofile import read_po
 
+from landready import cities, landuse
 from landready.settings import ROOT
+from web import vocabulary
 
 CATALOGUE = ROOT / "web" / "translations" / "en" / "LC_MESSAGES" / "messages.po"
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -24,8 +27,14 @@ def in_the_code() -> frozenset[str]:
     keywords = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
     found = set()
     for package in ("geo", "landready", "push", "web"):
-        mapping = [(pattern.removeprefix(f"{package}/"), method) for pattern, method in methods if pattern.startswith(package)]
-        given = {p.removeprefix(f"{package}/"): o for p, o in options.items() if p.startswith(package)}
+        mapping = [
+            (pattern.removeprefix(f"{package}/"), method)
+            for pattern, method in methods
+            if pattern.startswith(package)
+        ]
+        given = {
+            p.removeprefix(f"{package}/"): o for p, o in options.items() if p.startswith(package)
+        }
         for _file, _line, message, _comments, _context in extract_from_dir(
             ROOT / package, mapping, given, keywords=keywords
         ):
@@ -55,7 +64,8 @@ def test_placeholders_are_the_same_in_both_languages():
     differing = [
         m.id
         for m in english()
-        if m.id and sorted(PLACEHOLDER.findall(str(m.id))) != sorted(PLACEHOLDER.findall(str(m.string)))
+        if m.id
+        and sorted(PLACEHOLDER.findall(str(m.id))) != sorted(PLACEHOLDER.findall(str(m.string)))
     ]
     assert differing == []
 
@@ -63,3 +73,11 @@ def test_placeholders_are_the_same_in_both_languages():
 @pytest.mark.parametrize("text", ["供水", "土地超市"])
 def test_the_source_language_is_chinese(text):
     assert text in in_the_code()
+
+
+def test_words_of_the_data_files_are_known_to_the_catalogue():
+    settings = tomllib.loads((ROOT / "config.toml").read_text(encoding="utf-8"))
+    sources = {rule["source"] for rule in settings["gate"]["utilities"].values()}
+    assert set(vocabulary.CITIES) == set(cities.names().values())
+    assert set(vocabulary.LAND_USES) == set(landuse.names().values())
+    assert set(vocabulary.SOURCES) == sources

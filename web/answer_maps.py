@@ -9,7 +9,7 @@ from landready.asked import Pair
 from landready.inbox import Line, PlotPage, PushPage
 from landready.layers import Facility
 from landready.shapes import to_geojson
-from web.filters import area, label, metres
+from web.filters import area, label, metres, sentence
 from web.maps import COLOURS, Shape
 
 
@@ -61,7 +61,7 @@ def _plot(line: Line, url: str = "") -> Shape:
         to_geojson(line.plot.geom),
         "plot" if line.open else "plot_ready",
         line.plot.name or line.plot.code,
-        (line.plot.use, area(line.plot.area_m2)),
+        (line.plot.use and sentence(line.plot.use), area(line.plot.area_m2)),
         url,
     )
 

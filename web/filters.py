@@ -1,5 +1,6 @@
 """How values become words on a page."""
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
@@ -127,7 +128,32 @@ LABELS: dict[str, Mapping[str, str]] = {
 def sentence(text: str, params: Mapping[str, object] | None = None) -> str:
     """Translate a marked sentence, then fill its placeholders."""
     translated: str = gettext(text)
-    return translated.format(**params) if params else translated
+    filled = {name: _word(value) for name, value in (params or {}).items()}
+    return translated.format(**filled) if filled else translated
+
+
+def _word(value: object) -> object:
+    """Translate a marked word, or a list of them; what people wrote is no marked word and stays."""
+    if not isinstance(value, str) or not value:
+        return value
+    whole: str = gettext(value)
+    if whole != value or "、" not in value:
+        return whole
+    return str(gettext("、")).join(str(_word(part)) for part in value.split("、"))
+
+
+def place(where: str) -> str:
+    """Return where a problem is, in the reader's language: geo names lines and shapes by number."""
+    numbered = re.fullmatch(r"第 (\d+) (行|个图形)", where)
+    if not numbered:
+        return where
+    text = N_("第 {n} 行") if numbered[2] == "行" else N_("第 {n} 个图形")
+    return sentence(text, {"n": numbered[1]})
+
+
+def city(code: str) -> str:
+    """Return the name of a city or county."""
+    return str(gettext(cities.name(code)))
 
 
 def label(key: object, table: str) -> str:
@@ -139,7 +165,10 @@ def area(square_metres: float | None) -> str:
     """Return m² with the same in hectares, as the notices write it."""
     if square_metres is None:
         return "—"
-    return f"{square_metres:,.2f} m²（{square_metres / 10_000:,.4f} hm²）"
+    return sentence(
+        N_("{m2} m²（{ha} hm²）"),
+        {"m2": f"{square_metres:,.2f}", "ha": f"{square_metres / 10_000:,.4f}"},
+    )
 
 
 def metres(distance: float | None) -> str:
@@ -169,7 +198,8 @@ def init_app(app: Flask) -> None:
         "percent": percent,
         "day": day,
         "moment": moment,
-        "city": cities.name,
+        "city": city,
+        "place": place,
     }
     app.jinja_env.filters.update(filters)
     app.jinja_env.globals["utilities"] = UTILITIES

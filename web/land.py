@@ -10,7 +10,7 @@ from landready.listings import Listing, Wish, listing_page, search
 from landready.shapes import to_geojson
 from web import maps
 from web.auth import public
-from web.filters import area, label
+from web.filters import area, label, sentence
 from web.session import database, settings
 
 pages = Blueprint("land", __name__)
@@ -81,6 +81,6 @@ def _shape(found: Listing, *, link: bool = True) -> maps.Shape:
         to_geojson(plot.geom),
         "plot_ready" if found.state == "listed" else "plot_blocked",
         plot.name or plot.code,
-        (plot.use, area(plot.area_m2), label(found.state, "listing")),
+        (plot.use and sentence(plot.use), area(plot.area_m2), label(found.state, "listing")),
         url_for("land.listing", listing_id=found.id) if link else "",
     )

@@ -10,7 +10,7 @@ from geo.problems import Problem
 from landready.plans import Plot
 from landready.progress import PlotLine, UtilityPage
 from landready.shapes import to_geojson
-from web.filters import area, label, metres, sentence
+from web.filters import area, label, metres, place, sentence
 from web.maps import Shape
 
 # More than a page should draw at once; the page says so.
@@ -18,7 +18,7 @@ DRAWN = 2000
 
 
 def draft_plot(found: Plot, *, wrong: bool) -> Shape:
-    lines = (found.code, found.use, area(found.area_m2))
+    lines = (found.code, found.use and sentence(found.use), area(found.area_m2))
     return Shape(
         to_geojson(found.geom),
         "plot_error" if wrong else "plot",
@@ -41,7 +41,7 @@ def problem(problem: Problem) -> Shape:
     return Shape(
         {"type": "Point", "coordinates": problem.place},
         "problem",
-        _("第 %(row)s 行", row=problem.row) if problem.row is not None else problem.where,
+        _("第 %(row)s 行", row=problem.row) if problem.row is not None else place(problem.where),
         (sentence(problem.text, problem.params),),
     )
 
@@ -49,7 +49,7 @@ def problem(problem: Problem) -> Shape:
 def released_plot(line: PlotLine, *, link: bool = True) -> Shape:
     found = line.plot
     missing = [
-        f"{label(c.utility, 'utility')}：{label(c.standing, 'standing')}"
+        f"{label(c.utility, 'utility')}{_('：')}{label(c.standing, 'standing')}"
         for c in line.cells
         if c.blocks and not c.standing.good
     ]

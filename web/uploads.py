@@ -37,7 +37,10 @@ class Column:
 
     @property
     def shown(self) -> str:
-        return f"{self.name}（{'、'.join(self.samples)}）" if self.samples else self.name
+        if not self.samples:
+            return self.name
+        shown: str = _("%(name)s（%(values)s）", name=self.name, values=_("、").join(self.samples))
+        return shown
 
 
 @dataclass(frozen=True, slots=True)
