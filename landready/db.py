@@ -6,7 +6,7 @@ narrows every ORM statement by the same actor: either of the two alone keeps ten
 """
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar
 from sqlalchemy import BigInteger, DateTime, Identity, MetaData, create_engine, event, text
 from sqlalchemy import Engine as Engine
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.orm import Session as Session
 
@@ -119,7 +119,7 @@ def actor_of(session: Session) -> Actor:
 def acting(session: Session, actor: Actor) -> Iterator[None]:
     """Let the transaction be `actor`'s for the length of the block, then the asker's again.
 
-    When the block raises, the transaction is lost anyway and the role goes with it.
+    Also when the block raises: whoever catches that and goes on reading, as a form that is shown again, is the asker.
     """
     asker = actor_of(session)
     if asker == actor:
@@ -127,8 +127,15 @@ def acting(session: Session, actor: Actor) -> Iterator[None]:
         return
     session.flush()
     _declare(session, actor)
-    yield
-    session.flush()
+    try:
+        yield
+        session.flush()
+    except BaseException:
+        session.info["actor"] = asker
+        # A transaction that PostgreSQL gave up answers nobody any more.
+        with suppress(SQLAlchemyError):
+            _declare(session, asker)
+        raise
     _declare(session, asker)
 
 
