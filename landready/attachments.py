@@ -1,5 +1,6 @@
 """Files that come with an answer: known by their content, kept under names of our own, given out for saving only (R4)."""
 
+import lzma
 import re
 import zipfile
 import zlib
@@ -29,7 +30,8 @@ _HEADS: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (re.compile(rb"AutoCAD Binary DXF\r\n\x1a\x00"), "image/vnd.dxf"),
     # Comments (group 999) may stand before the first section.
     (
-        re.compile(rb"(?:\xef\xbb\xbf)?(?:\s*999\s*\n[^\n]*\n)*\s*0\s*\n\s*SECTION\b"),
+        # Each line is matched in one way only, so that a file made of comments cannot make the search run for ever.
+        re.compile(rb"(?:\xef\xbb\xbf)?(?:\s*999[ \t\r]*\n[^\n]*\n)*\s*0[ \t\r]*\n\s*SECTION\b"),
         "image/vnd.dxf",
     ),
 )
@@ -40,6 +42,18 @@ _PARTS = {
 }
 _CONTENT_TYPES = "[Content_Types].xml"
 _CONTENT_TYPES_LIMIT = 1 << 20
+# What zipfile and its decompressors raise over broken archives, found by breaking some at random.
+_BROKEN = (
+    zipfile.BadZipFile,
+    KeyError,
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    NotImplementedError,
+    zlib.error,
+    lzma.LZMAError,
+)
 
 
 def inspect(filename: str, stream: BinaryIO) -> str:
@@ -76,7 +90,7 @@ def _office_document(stream: BinaryIO) -> str | None:
                 return None
             with archive.open(_CONTENT_TYPES) as part:
                 said = part.read(_CONTENT_TYPES_LIMIT)
-    except (zipfile.BadZipFile, KeyError, OSError, RuntimeError, NotImplementedError, zlib.error):
+    except _BROKEN:
         return None
     if b"macroEnabled" in said:
         return None
