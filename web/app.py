@@ -32,6 +32,7 @@ from web import (
     permits,
     plans,
     plots,
+    request,
     security,
     session,
 )
@@ -99,7 +100,7 @@ def create_app(settings: Settings) -> APIFlask:
     )
     app.url_map.converters["int"] = RowNumber
     csrf = CSRFProtect(app)
-    for setup in (language, security, session, auth, limits, errors, filters, navigation):
+    for setup in (request, language, security, session, auth, limits, errors, filters, navigation):
         setup.init_app(app)
     for pages in PAGES:
         app.register_blueprint(pages)

@@ -151,5 +151,8 @@ def local_path(target: str | None) -> str | None:
     """Return `target` when it is a path of this site, so that signing in never leads elsewhere."""
     if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
         return None
-    parts = urlsplit(target)
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return None
     return None if parts.scheme or parts.netloc else target

@@ -23,5 +23,5 @@ def signin_limit() -> str:
 
 
 def signin_name() -> str:
-    """Count tries per name, so that one address of many people is not one person."""
-    return "name:" + request.form.get("username", "")[:80]
+    """Count tries per name as it is looked up, so that one address of many people is not one person."""
+    return "name:" + request.form.get("username", "").strip()[:80]

@@ -1,0 +1,90 @@
+"""What no honest browser sends, and what must not come of it."""
+
+import io
+import json
+
+import pytest
+
+from landready.db import ENGINE, transaction
+from landready.permit_fields import example
+from landready.shapes import geojson_of
+from tests.factories import (
+    PASSWORD,
+    make_key,
+    make_organisation,
+    square,
+)
+from web.auth import local_path
+
+NUMBER = "建字第4601002026GG0000001号"
+
+
+def permit(number=NUMBER):
+    return {**example(), "permit_no": number, "plot_code": "", "boundary": geojson_of(square())}
+
+
+def as_file(fields):
+    owner = {f"owner_{name}": value for name, value in fields["owner"].items()}
+    cells = {n: v for n, v in fields.items() if n not in ("boundary", "owner")}
+    feature = {"type": "Feature", "properties": {**cells, **owner}, "geometry": fields["boundary"]}
+    text = json.dumps({"type": "FeatureCollection", "features": [feature]})
+    return io.BytesIO(text.encode()), "p.geojson"
+
+
+def test_refused_permit_file_shows_the_office_its_own_permits_only(
+    client, people, database, sign_in
+):
+    """The refusal is found while the product itself works; the page that tells it is the office's again."""
+    with transaction(database, ENGINE) as session:
+        key = make_key(session, make_organisation(session, "exchange", city=""))
+    sent = client.post("/api/v1/permits", json=permit(), headers={"Authorization": f"Bearer {key}"})
+    assert sent.status_code == 201
+    sign_in(client, people.other_office)
+    answer = client.send("/permits", {"file": as_file(permit("建字第4601002026GG0000002号"))})
+    assert answer.status_code == 422
+    assert "不属于您的市县" in answer.text
+    assert NUMBER not in answer.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/?city=%00", "/?use=4601%00", "/enterprises?city=%00", "/api/v1/listings?limit=5&%00=1"],
+)
+def test_nul_in_a_query_is_left_out(client, database, path):
+    assert client.get(path).status_code == 200
+
+
+def test_nul_in_a_path_names_nothing(client, people, sign_in):
+    sign_in(client, people.water)
+    assert client.get("/pushes/1/plots/1/wa%00ter").status_code == 404
+
+
+def test_nul_in_a_user_name_is_left_out(client, people):
+    typed = {"username": f"\x00{people.office.username}", "password": PASSWORD}
+    assert client.send("/signin", typed).status_code == 302
+
+
+@pytest.mark.parametrize("field", ["name", "name_en", "credit_code", "city", "phone", "kind"])
+def test_nul_in_a_form_of_the_administrator_is_no_server_error(client, people, sign_in, field):
+    sign_in(client, people.admin)
+    form = {"kind": "owner", "name": "业主公司", "city": "", field: "a\x00b"}
+    assert client.send("/organisations/new", form).status_code < 500
+
+
+def test_blanks_around_a_user_name_buy_no_more_tries(client, people, settings):
+    """The name is looked up without them, so it must be counted without them, from whatever address."""
+    tries = int(settings.web.signin_limit.split()[0])
+    for n in range(tries):
+        typed = {"username": " " * n + people.office.username, "password": "wrong"}
+        client.send("/signin", typed, environ_overrides={"REMOTE_ADDR": f"10.0.0.{n}"})
+    typed = {"username": people.office.username + " ", "password": PASSWORD}
+    answer = client.send("/signin", typed, environ_overrides={"REMOTE_ADDR": "10.0.1.1"})
+    assert answer.status_code == 429
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["//evil.example", "/\\evil.example", "/\t/evil.example", "/\t/[", "https://evil.example", "x"],
+)
+def test_signing_in_leads_nowhere_else(target):
+    assert local_path(target) is None
