@@ -76,9 +76,14 @@ def _load(user_id: str) -> SignedIn | None:
     account_id, _colon, epoch = user_id.partition(":")
     if not (account_id.isdigit() and epoch.isdigit()):
         return None
+    if "unanswered" in g:
+        return None  # the database is away, and the page that says so asks again who reads it
+    g.unanswered = True
     with transaction(resources().engine, ENGINE) as database:
         account = account_of_session(database, int(account_id), int(epoch))
-        return SignedIn(account) if account else None
+        person = SignedIn(account) if account else None
+    del g.unanswered
+    return person
 
 
 def _admit() -> ResponseReturnValue | None:
