@@ -136,7 +136,7 @@ class Product:
         return [
             *(PYTHON, "-m", "gunicorn", "wsgi:application", "--bind", f"127.0.0.1:{self.port}"),
             *("--worker-class", "gthread", "--workers", "2", "--threads", "4", "--preload"),
-            *("--graceful-timeout", "5", "--no-control-socket"),
+            *("--graceful-timeout", "1", "--no-control-socket"),
         ]
 
     def _log_of(self, name: str) -> Path:
@@ -157,11 +157,12 @@ class Answer:
 
 
 class Person:
-    """Keeps cookies, and sends every form with the token of a page."""
+    """Keeps cookies, and sends every form with the token of the page seen last."""
 
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url
         self._opener = _opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+        self._token = ""
 
     def get(self, path: str) -> Answer:
         return self._ask(urllib.request.Request(self._url(path)))
@@ -173,7 +174,9 @@ class Person:
         files: Mapping[str, tuple[str, bytes]] | None = None,
     ) -> Answer:
         """POST a form as a page does; `files` are name and content by field. A list in `form` is a field sent again."""
-        parts: list[tuple[str, Any]] = [("csrf_token", self._token())]
+        if not self._token:
+            self.get("/signin")
+        parts: list[tuple[str, Any]] = [("csrf_token", self._token)]
         for name, value in (form or {}).items():
             parts += [(name, str(v)) for v in (value if isinstance(value, list) else [value])]
         body, kind = encode_multipart_formdata([*parts, *(files or {}).items()])
@@ -190,21 +193,19 @@ class Person:
         assert answer.status == 200, answer.text
         assert "/signin" not in answer.url, answer.text
 
-    def _token(self) -> str:
-        found = _TOKEN.search(self.get("/").text)
-        assert found, "the page has a form"
-        return found[1]
-
     def _url(self, path: str) -> str:
         return path if path.startswith(self._base_url) else self._base_url + path
 
     def _ask(self, request: urllib.request.Request) -> Answer:
         try:
-            with self._opener.open(request, timeout=120) as answer:
-                return Answer(answer.status, answer.url, answer.read().decode())
+            with self._opener.open(request, timeout=120) as reply:
+                answer = Answer(reply.status, reply.url, reply.read().decode())
         except HTTPError as refused:
             with refused:
-                return Answer(refused.code, refused.url, refused.read().decode())
+                answer = Answer(refused.code, refused.url, refused.read().decode())
+        if token := _TOKEN.search(answer.text):
+            self._token = token[1]
+        return answer
 
 
 def _opener(*handlers: urllib.request.BaseHandler) -> urllib.request.OpenerDirector:
@@ -357,8 +358,12 @@ HYDRANT, SUBSTATION = (150, 50), (1500, 50)
 
 @pytest.fixture
 def cast(database: Engine) -> Cast:
+    return hire(database)
+
+
+def hire(engine: Engine) -> Cast:
     """An office, a water and a power enterprise with one facility each, an owner, and the key of the approval system."""
-    with transaction(database, ENGINE) as session:
+    with transaction(engine, ENGINE) as session:
         made = {
             "planner": make_office(session, name="海口市资规局"),
             "water": make_enterprise(session, "water", name="海口水务公司"),
