@@ -17,6 +17,9 @@ from web import vocabulary
 
 CATALOGUE = ROOT / "web" / "translations" / "en" / "LC_MESSAGES" / "messages.po"
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
+IN_ATTRIBUTE = re.compile(
+    r"""="\{\{ ?_\('([^']+)'"""
+)  # gettext in a template is markup: Jinja escapes it no more
 PLACEHOLDER = re.compile(r"\{[^}]*\}|%\(\w+\)[sd]|%%")
 
 
@@ -68,6 +71,15 @@ def test_placeholders_are_the_same_in_both_languages():
         and sorted(PLACEHOLDER.findall(str(m.id))) != sorted(PLACEHOLDER.findall(str(m.string)))
     ]
     assert differing == []
+
+
+def test_english_inside_an_attribute_does_not_end_it():
+    templates = [
+        p.read_text(encoding="utf-8") for p in (ROOT / "web" / "templates").rglob("*.html")
+    ]
+    inside = {text for page in templates for text in IN_ATTRIBUTE.findall(page)}
+    assert inside
+    assert [m.id for m in english() if m.id in inside and '"' in str(m.string)] == []
 
 
 @pytest.mark.parametrize("text", ["供水", "土地超市"])

@@ -65,7 +65,15 @@ def listing(listing_id: int) -> ResponseReturnValue:
 @pages.get("/land/outlines.json")
 @public
 def outlines() -> Response:
-    answer = Response(json.dumps(cities.outlines()), content_type="application/geo+json")
+    """The county boundaries with names in the reader's language; the address names it too, for the caches."""
+    drawn = cities.outlines()
+    features = [
+        {**f, "properties": {**f["properties"], "name": sentence(f["properties"]["name"])}}
+        for f in drawn["features"]
+    ]
+    answer = Response(
+        json.dumps({**drawn, "features": features}), content_type="application/geo+json"
+    )
     answer.headers["Cache-Control"] = "public, max-age=86400"
     return answer
 

@@ -13,6 +13,7 @@ from typing import Any
 import folium
 from branca.element import MacroElement
 from flask import url_for
+from flask_babel import get_locale
 from flask_babel import gettext as _
 from folium.template import Template
 from markupsafe import Markup
@@ -227,7 +228,7 @@ def draw(
 
 def _base(settings: Settings) -> MacroElement:
     if not settings.map.tianditu_key:
-        return _Outlines(url_for("land.outlines"))
+        return _Outlines(url_for("land.outlines", language=str(get_locale())))
     url = (
         "https://t{s}.tianditu.gov.cn/vec_w/wmts?SERVICE=WMTS&REQUEST=GetTile&VERSION=1.0.0&LAYER=vec&STYLE=default"
         "&TILEMATRIXSET=w&FORMAT=tiles&TILEMATRIX={z}&TILEROW={y}&TILECOL={x}&tk="

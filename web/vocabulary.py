@@ -136,3 +136,16 @@ SOURCES = (
     N_("实施方案 五(八)：供电"),
     N_("实施方案 五(八)：“等”，待市县明确"),
 )
+# How land is supplied, as plans write it; other words stay as written.
+SUPPLY_MODES = (
+    N_("挂牌"),
+    N_("拍卖"),
+    N_("招标"),
+    N_("协议"),
+    N_("划拨"),
+    N_("租赁"),
+    N_("挂牌出让"),
+    N_("拍卖出让"),
+    N_("招标出让"),
+    N_("协议出让"),
+)
