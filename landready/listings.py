@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relations
 
 from geo.problems import N_, Problem
 from landready.answers import Answer, latest_answers
-from landready.db import Base, Id
+from landready.db import Base, Id, as_engine
 from landready.errors import Invalid, NotFound
 from landready.plans import Plot
 from landready.utilities import Utility
@@ -109,10 +109,11 @@ def listing_page(session: Session, listing_id: int) -> tuple[Listing, Sequence[A
     """Return a listing with its plot and verdict, and the latest answer of each enterprise, in the plan's order of utilities.
 
     Raises:
-        NotFound: no such listing.
+        NotFound: no such listing, or one that was withdrawn, whose plot is the office's own again.
     """
     listing = session.scalar(
         select(Listing)
+        .join(Listing.plot)
         .where(Listing.id == listing_id)
         .options(joinedload(Listing.plot).joinedload(Plot.office), joinedload(Listing.verdict))
     )
@@ -152,7 +153,10 @@ class Position:
 
 
 def changes(session: Session, after: Position | None, *, limit: int = 500) -> Sequence[Listing]:
-    """Return listings in the order of change, from the beginning or after a position, for the trading platform's feed."""
+    """Return listings in the order of change, from the beginning or after a position, for the trading platform's feed.
+
+    Withdrawn ones too: whoever was told of an offer must be told of its end, though the plot itself is public no more.
+    """
     query = (
         select(Listing)
         .options(joinedload(Listing.plot).joinedload(Plot.office), joinedload(Listing.verdict))
@@ -162,4 +166,5 @@ def changes(session: Session, after: Position | None, *, limit: int = 500) -> Se
     if after is not None:
         here = tuple_(Listing.changed_at, Listing.id)
         query = query.where(here > tuple_(after.changed_at, after.listing_id))
-    return session.scalars(query).all()
+    with as_engine(session):
+        return session.scalars(query).all()

@@ -79,3 +79,14 @@ def test_cursor_that_is_none_of_ours_is_refused(client):
     answer = client.get("/api/v1/listings?after=20261399T000000.0-x")
     assert answer.status_code == 422
     assert answer.json["problems"][0]["where"] == "after"
+
+
+def test_withdrawn_listing_is_told_in_the_feed_and_has_no_page_any_more(
+    client, office, database, settings
+):
+    seen, after = read(client)
+    with transaction(database, office) as session:
+        move_listing(session, seen[0][0], "withdrawn", "不再供应", settings.gate, NOW)
+    assert read(client, after)[0] == [(seen[0][0], "withdrawn")]
+    assert client.get(f"/land/{seen[0][0]}").status_code == 404
+    assert client.get(f"/land/{seen[1][0]}").status_code == 200
