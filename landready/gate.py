@@ -77,6 +77,7 @@ def list_plot(
         NotReady: with all blockers; also when the database's own gate refuses.
         Conflict: the plot is on offer already, or was sold.
     """
+    lock_plots(session, [plot_id])
     _take_turn(session)
     plot = session.scalar(
         select(Plot)
@@ -113,6 +114,11 @@ def move_listing(
         Conflict: the state does not allow this move.
         NotReady: resuming while something is missing.
     """
+    plot_id = session.scalar(select(Listing.plot_id).where(Listing.id == listing_id))
+    if plot_id is None:
+        raise NotFound
+    if state == "listed":
+        lock_plots(session, [plot_id])
     _take_turn(session)
     listing = session.scalar(
         select(Listing)
@@ -152,6 +158,19 @@ def suspend_lapsed(
             listing.state, listing.state_reason = "suspended", LAPSED
             listing.changed_at = now
     return lapsed
+
+
+def lock_plots(session: Session, plot_ids: Sequence[int]) -> None:
+    """Let no answer come between judging these plots and listing them: its foreign key waits for this lock.
+
+    All at once and before the turn: who answers holds the plots first and then waits for the turn.
+    """
+    session.execute(
+        select(Plot.id)
+        .where(Plot.id.in_(plot_ids), Plot.office_id == actor_of(session).organisation_id)
+        .order_by(Plot.id)
+        .with_for_update(of=Plot)
+    )
 
 
 def _take_turn(session: Session) -> None:

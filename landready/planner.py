@@ -12,7 +12,7 @@ from landready import drafts, systems, uploads
 from landready.blockers import Blocker
 from landready.db import actor_of
 from landready.errors import Conflict, Invalid, NotFound, NotReady
-from landready.gate import list_plot, move_listing
+from landready.gate import list_plot, lock_plots, move_listing
 from landready.listings import Listing
 from landready.organisations import Organisation
 from landready.plans import SupplyPlan, Upload
@@ -172,6 +172,8 @@ def list_plots(
         NotFound: one is not a plot of the asker's.
         Conflict: one is on offer already, or was sold.
     """
+    plot_ids = list(plot_ids)
+    lock_plots(session, plot_ids)
     refused = {}
     for plot_id in plot_ids:
         try:
