@@ -6,7 +6,7 @@ from shapely.geometry.base import BaseGeometry
 
 from geo import crs, shapes
 from geo.crs import Box
-from geo.problems import N_, Problem
+from geo.problems import N_, Problem, at_shape
 from geo.source import Record
 
 # Without a region the hint still looks for systems that put the point into China.
@@ -51,7 +51,7 @@ def in_record(
 
 def where(record: Record) -> str:
     """Words by which the feature is found again in its file."""
-    return record.where or f"第 {record.row} 个图形"
+    return record.where or at_shape(record.row)
 
 
 def misplaced(

@@ -10,7 +10,7 @@ from xml.parsers import expat
 
 from geo.archive import Bounds, doctype, opened
 from geo.errors import Refused, refuse
-from geo.problems import N_
+from geo.problems import N_, at_line
 
 _HEAD = 65_536
 EXTENSIONS = {
@@ -195,6 +195,6 @@ def xml_broken(line: int) -> Refused:
     return refuse(
         "xml_broken",
         N_("KML 在第 {line} 行中断或有语法错误，文件可能没有传完。请重新导出后再上传。"),
-        where=f"第 {line} 行",
+        where=at_line(line),
         line=line,
     )

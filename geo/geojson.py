@@ -10,7 +10,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from geo.errors import Refused, refuse
-from geo.problems import N_, Problem
+from geo.problems import N_, Problem, at_line, at_shape
 from geo.shapes import NOT_FINITE
 from geo.source import Record, Source
 from geo.text import decode
@@ -68,7 +68,7 @@ def _load(path: Path) -> dict[str, Any]:
             N_(
                 "GeoJSON 在第 {line} 行第 {column} 列中断或有语法错误，文件可能没有传完。请重新导出后再上传。"
             ),
-            where=f"第 {error.lineno} 行",
+            where=at_line(error.lineno),
             line=error.lineno,
             column=error.colno,
         ) from error
@@ -122,7 +122,7 @@ def _shape(feature: object, row: int, problems: list[Problem]) -> BaseGeometry |
     ):
         odd = any(word in json.dumps(geometry) for word in ("NaN", "Infinity"))
         code, text = ("not_finite", NOT_FINITE) if odd else ("geometry_broken", _BROKEN)
-        problems.append(Problem(code, "error", text, row=row, where=f"第 {row} 个图形"))
+        problems.append(Problem(code, "error", text, row=row, where=at_shape(row)))
         return shapely.Point()
 
 

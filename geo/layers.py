@@ -11,7 +11,7 @@ import pyogrio
 import shapely
 
 from geo.errors import Refused, refuse
-from geo.problems import N_, Problem
+from geo.problems import N_, Problem, at_line
 from geo.shapes import closed_line_as_polygon
 from geo.source import Record, Source
 
@@ -90,7 +90,7 @@ def _damaged(error: Exception) -> Refused:
     return refuse(
         "damaged",
         N_("文件已损坏、没有传完，或不是有效的数据，无法读取。请重新导出后再上传。"),
-        where=f"第 {line[1]} 行" if line else "",
+        where=at_line(line[1]) if line else "",
     )
 
 

@@ -10,6 +10,30 @@ def N_(text: str) -> str:  # noqa: N802 - the name that message extraction looks
     return text
 
 
+LINE = N_("第 {n} 行")
+SHAPE = N_("第 {n} 个图形")
+
+
+def at_line(number: int | str) -> str:
+    """Say that a problem is on a line of the file."""
+    return LINE.format(n=number)
+
+
+def at_shape(number: int | str) -> str:
+    """Say that a problem is in a shape of the file."""
+    return SHAPE.format(n=number)
+
+
+def numbered(where: str) -> tuple[str, str] | None:
+    """Return the marked text and the number that `at_line` or `at_shape` made `where` of, for another language."""
+    for text in (LINE, SHAPE):
+        before, after = text.split("{n}")
+        number = where.removeprefix(before).removesuffix(after)
+        if number.isdigit() and where == text.format(n=number):
+            return text, number
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One fault or one repair.

@@ -16,7 +16,7 @@ from shapely.geometry.base import BaseGeometry
 from geo import crs
 from geo.boundary import BoundaryPoint, Ring, closed_rings
 from geo.errors import Refused, refuse
-from geo.problems import N_, Problem
+from geo.problems import N_, Problem, at_line
 from geo.shapes import assemble
 from geo.source import Record, Source
 
@@ -67,7 +67,7 @@ class _Parse:
         self.refused = self.refused or severity == "error"
         row = row or len(self.plots) or None
         self.problems.append(
-            Problem(code, severity, text, {"line": line, **params}, row=row, where=f"第 {line} 行")
+            Problem(code, severity, text, {"line": line, **params}, row=row, where=at_line(line))
         )
 
     def error(self, code: str, text: str, line: int, **params: object) -> None:
@@ -237,7 +237,7 @@ def _as_source(run: _Parse, declared: str | None, boxes: tuple[crs.Box, ...]) ->
                 if plot.kind == "点" or len(xy) < 2
                 else shapely.LineString(xy)
             )
-        records.append(Record(row, shape, plot.values, f"第 {plot.line} 行"))
+        records.append(Record(row, shape, plot.values, at_line(plot.line)))
     return Source("survey", system, FIELDS, records, run.problems, refused=run.refused)
 
 

@@ -11,7 +11,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from geo.errors import Refused, refuse
-from geo.problems import N_, Problem
+from geo.problems import N_, Problem, at_line
 from geo.shapes import from_wkt
 from geo.source import Record, Source
 from geo.text import decode
@@ -112,7 +112,7 @@ def _source(kind: str, rows: Iterable[Sequence[object]], features: int) -> Sourc
     for row, (line, cells) in enumerate(body, 1):
         cells += [None] * (len(fields) - len(cells))
         properties = {name: cells[i] for i, name in enumerate(fields) if i not in used}
-        where = f"第 {line} 行"
+        where = at_line(line)
         if column is not None:
             shape = _wkt(cells[column], srids, row, where, source.problems)
         else:

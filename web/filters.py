@@ -1,6 +1,5 @@
 """How values become words on a page."""
 
-import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from flask import Flask
 from flask_babel import format_date, format_datetime, gettext
 
-from geo.problems import N_
+from geo.problems import N_, numbered
 from landready import cities
 from landready.annex import STATE_NAMES
 
@@ -144,11 +143,8 @@ def _word(value: object) -> object:
 
 def place(where: str) -> str:
     """Return where a problem is, in the reader's language: geo names lines and shapes by number."""
-    numbered = re.fullmatch(r"第 (\d+) (行|个图形)", where)
-    if not numbered:
-        return where
-    text = N_("第 {n} 行") if numbered[2] == "行" else N_("第 {n} 个图形")
-    return sentence(text, {"n": numbered[1]})
+    found = numbered(where)
+    return sentence(found[0], {"n": found[1]}) if found else where
 
 
 def city(code: str) -> str:
