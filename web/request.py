@@ -6,6 +6,7 @@ from apiflask import APIFlask
 from flask import Request as FlaskRequest
 from flask import request
 from werkzeug.datastructures import ImmutableMultiDict, MultiDict
+from werkzeug.exceptions import BadRequest
 
 from landready.errors import NotFound
 
@@ -20,6 +21,13 @@ class _Parameters(ImmutableMultiDict[str, Any]):
 
 class Request(FlaskRequest):
     parameter_storage_class = _Parameters
+
+    def get_json(self, *args: Any, **given: Any) -> Any:  # noqa: ANN401 - werkzeug's own
+        """Say of JSON that is nested without end what is said of any other that cannot be read."""
+        try:
+            return super().get_json(*args, **given)
+        except RecursionError as error:
+            raise BadRequest from error
 
 
 def init_app(app: APIFlask) -> None:

@@ -88,3 +88,15 @@ def test_blanks_around_a_user_name_buy_no_more_tries(client, people, settings):
 )
 def test_signing_in_leads_nowhere_else(target):
     assert local_path(target) is None
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000, '{"a":' * 100_000, "{", "\ufeff", b"\xff"])
+def test_permit_that_is_no_json_is_told_so(client, people, database, body):
+    with transaction(database, ENGINE) as session:
+        key = make_key(session, make_organisation(session, "exchange", city=""))
+    headers = {"Authorization": f"Bearer {key}"}
+    sent = client.post(
+        "/api/v1/permits", data=body, headers=headers, content_type="application/json"
+    )
+    assert sent.status_code == 400
+    assert sent.content_type == "application/problem+json"
