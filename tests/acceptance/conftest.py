@@ -233,13 +233,14 @@ def wait_for(
 Run = Callable[..., Product]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def run_product(
     environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Run]:
     """`run_product(changes)`: the product on the test servers with `changes` to config.toml (see `configuration`).
 
-    One runs at a time, because all share one database; asking for the same again gives the same, whatever was killed.
+    One runs at a time, because all share one database, and none beyond its module, where it would answer other tests'
+    doorbells; asking for the same again gives the same, whatever was killed.
     """
     running: dict[str, Product] = {}
 
@@ -271,7 +272,7 @@ def product(run_product: Run, database: Engine) -> Product:
     return run_product()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium, which asks nobody but the server under test."""
     with sync_playwright() as playwright:
@@ -292,27 +293,34 @@ class Watch:
     """What goes wrong in a browser without anybody seeing it."""
 
     base_url: str
-    console: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
+    _console: list[tuple[str, str]] = field(default_factory=list)
+    _documents: set[str] = field(default_factory=set)
+
+    @property
+    def complaints(self) -> list[tuple[str, str]]:
+        """Errors on the console and where. A page that refuses a form is none, though Chromium counts its 4xx as one."""
+        refusal = "Failed to load resource: the server responded"
+        return [
+            (url, text)
+            for url, text in self._console
+            if not (text.startswith(refusal) and url in self._documents)
+        ]
 
     def over(self, context: BrowserContext) -> None:
         context.on("request", self._request)
         context.on("console", self._message)
-        context.on("weberror", lambda error: self.console.append(str(error.error)))
+        context.on("weberror", lambda error: self._console.append(("", str(error.error))))
 
     def _request(self, request: Request) -> None:
+        if request.is_navigation_request():
+            self._documents.add(request.url)
         if not request.url.startswith((f"{self.base_url}/", "data:", "blob:")):
             self.outside.append(request.url)
 
     def _message(self, message: ConsoleMessage) -> None:
-        """An answer of 4xx to a form is no fault of the page, but Chromium writes it to the console."""
-        if message.type != "error":
-            return
-        page = message.page
-        refused = message.text.startswith("Failed to load resource: the server responded")
-        if refused and page and message.location["url"].split("#")[0] == page.url.split("#")[0]:
-            return
-        self.console.append(f"{message.location['url']}: {message.text}")
+        if message.type == "error":
+            self._console.append((message.location["url"], message.text))
 
 
 Visit = Callable[..., Page]
@@ -338,7 +346,7 @@ def visit(product: Product, chromium: Browser) -> Iterator[Visit]:
     yield open_page
     for context in opened:
         context.close()
-    assert watch.console == []
+    assert watch.complaints == []
     assert watch.outside == []
 
 
