@@ -54,12 +54,18 @@ def configuration(path: Path, changes: Mapping[str, object]) -> Path:
             section = header[1]
         name = f"{section}.{line.partition('=')[0].strip()}"
         if name in left:
-            # What JSON writes of texts, numbers and lists of them is TOML too.
-            line = f"{name.rpartition('.')[2]} = {json.dumps(left.pop(name), ensure_ascii=False)}"
+            line = f"{name.rpartition('.')[2]} = {_toml(left.pop(name))}"
         lines.append(line)
     assert not left, f"not in config.toml: {', '.join(left)}"
     path.write_text("\n".join(lines), encoding="utf-8")
     return path
+
+
+def _toml(value: object) -> str:
+    """A mapping as a table in one line; what JSON writes of texts, numbers and lists of them is TOML too."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + " }"
+    return json.dumps(value, ensure_ascii=False)
 
 
 @dataclass
