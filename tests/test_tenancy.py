@@ -228,6 +228,72 @@ def test_enterprise_cannot_answer_what_it_was_not_asked(database, worlds):
         )
 
 
+# A row of one's own under another's row: it would open that row to whoever wrote it.
+SMUGGLED = {
+    "a push of a foreign plan": (
+        "enterprise",
+        "insert into push (uid, kind, enterprise_id, office_id, plan_id, pushed_at, due_on, due_provisional)"
+        " values (gen_random_uuid(), 'plan', :me, 1, :plan, now(), '2027-01-01', false)",
+    ),
+    "an attachment to a foreign answer": (
+        "enterprise",
+        "insert into attachment (answer_id, enterprise_id, filename, stored_as, media_type, size)"
+        " values (:answer, :me, 'a', 'a', 'a', 1)",
+    ),
+    "a facility in a foreign layer": (
+        "enterprise",
+        "insert into facility (layer_id, enterprise_id, row, name, attributes, geom)"
+        " values (:layer, :me, 1, '', '{}', 'srid=4490;point(110 20)')",
+    ),
+    "a listing of a foreign plot": (
+        "office",
+        "insert into listing (plot_id, office_id, city, verdict_id, state, state_reason, listed_at, changed_at)"
+        " values (:plot, :me, '460100', :verdict, 'suspended', '', now(), now())",
+    ),
+    "an item of the office in a foreign application": (
+        "office",
+        "insert into item (application_id, annex_no, utility, owner_id, office_id, assignee_id, state, reason,"
+        " external_works, due_provisional) values (:application, 7, '', 1, :me, :me, 1, '', false, false)",
+    ),
+    "an item of the owner in a foreign application": (
+        "owner",
+        "insert into item (application_id, annex_no, utility, owner_id, office_id, assignee_id, state, reason,"
+        " external_works, due_provisional) values (:application, 7, '', :me, 1, :me, 1, '', false, false)",
+    ),
+    "a move of a foreign item": (
+        "department",
+        "insert into item_move (item_id, to_state, note, moved_at, mover_id) values (:item, 11, '', now(), :me)",
+    ),
+}
+
+
+@pytest.mark.parametrize("row", SMUGGLED)
+def test_no_row_is_hung_on_a_row_of_another_tenant(database, worlds, row):
+    role, statement = SMUGGLED[row]
+    mine, theirs = worlds["460100"][role], worlds["460200"]["office"].organisation_id
+    with transaction(database, ENGINE) as session:
+        of_theirs = {
+            name: session.connection().scalar(
+                text(f"select min(id) from {table} where {of}"), {"other": theirs}
+            )
+            for name, table, of in (
+                ("plan", "supply_plan", "office_id = :other"),
+                ("plot", "plot", "office_id = :other"),
+                ("verdict", "verdict", "office_id = :other"),
+                ("answer", "answer", "office_id = :other"),
+                ("application", "application", "office_id = :other"),
+                ("item", "item", "office_id = :other"),
+                ("layer", "layer", "kind = 'facilities' and id > 2"),
+            )
+        }
+    assert None not in of_theirs.values()
+    with (
+        pytest.raises(DBAPIError, match="row-level security|begins on offer"),
+        transaction(database, mine) as session,
+    ):
+        session.execute(text(statement), {"me": mine.organisation_id, **of_theirs})
+
+
 def test_listed_plot_is_public_and_its_neighbour_is_not(database, owner, worlds):
     with transaction(database, ENGINE) as session:
         plot = session.scalar(select(Plot).where(Plot.city == "460100"))

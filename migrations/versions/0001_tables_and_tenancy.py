@@ -99,9 +99,30 @@ POLICIES: dict[str, tuple[str, str]] = {
     "delivery": ("", f"{ENTERPRISE} or {OFFICE} or {SUPERVISED_OFFICE}"),
     "attempt": ("", seen("delivery", "attempt.delivery_id")),
 }
-# An answer is written for what was asked: the push, the plot and the utility must be one of this enterprise's.
-ASKED = f"""{ENTERPRISE} and exists (select 1 from push_plot x where x.push_id = answer.push_id
-    and x.plot_id = answer.plot_id and x.utility = answer.utility and x.enterprise_id = answer.enterprise_id)"""
+
+
+def under(parent: str, key: str, *same: str) -> str:
+    """A row hangs on a parent of the same tenant only; else it would open the parent to whoever wrote it."""
+    equal = "".join(f" and x.{column} = {{table}}.{column}" for column in same)
+    return f"exists (select 1 from {parent} x where x.id = {{table}}.{key}{equal})"
+
+
+# What a new or changed row must fulfil besides the policy of its writer.
+FITS = {
+    # An answer is written for what was asked: the push, the plot and the utility must be one of this enterprise's.
+    "answer": """exists (select 1 from push_plot x where x.push_id = answer.push_id
+        and x.plot_id = answer.plot_id and x.utility = answer.utility and x.enterprise_id = answer.enterprise_id)""",
+    "attachment": under("answer", "answer_id", "enterprise_id"),
+    "plot": under("supply_plan", "plan_id", "office_id"),
+    "verdict": under("plot", "plot_id", "office_id"),
+    "facility": under("layer", "layer_id", "enterprise_id"),
+    "service_area": under("layer", "layer_id", "enterprise_id"),
+    # By a function: application's own policy looks at items. For listings the trigger does it, for the same reason.
+    "item": "in_its_application(item)",
+    "item_move": under("item", "item_id"),
+}
+# Tenants change these rows; only the product itself makes them.
+MADE_BY_THE_PRODUCT = ("push", "application", "application_field")
 
 # What is history is written once; what may change is named column by column.
 GRANTS = {
@@ -185,6 +206,18 @@ end $$;
 
 -- One change of listings commits after the other and its time is taken inside the turn, so that whoever reads the feed in
 -- the order of change never passes one by that commits later. The key is landready.gate.TURN.
+create function in_its_application(item_ item) returns boolean
+  language plpgsql security definer set search_path = public as $$
+declare asker text := app_role(); found_ boolean;
+begin
+  perform set_config('app.role', 'engine', true);
+  found_ := exists (
+    select 1 from application a
+    where a.id = item_.application_id and a.owner_id = item_.owner_id and a.office_id = item_.office_id);
+  perform set_config('app.role', asker, true);
+  return found_;
+end $$;
+
 create function listing_gate() returns trigger language plpgsql set search_path = public as $$
 declare missing text[];
 begin
@@ -192,6 +225,9 @@ begin
   new.changed_at := clock_timestamp();
   if tg_op = 'UPDATE' and old.state in ('withdrawn','sold') and new.state <> old.state then
     raise exception 'listing % is % for good', old.id, old.state using errcode = 'LR002';
+  end if;
+  if tg_op = 'INSERT' and new.state <> 'listed' then
+    raise exception 'a listing of plot % begins on offer', new.plot_id using errcode = 'LR002';
   end if;
   if new.state <> 'listed' then return new; end if;
   if not exists (select 1 from gate_rule where effect = 'block') then
@@ -238,12 +274,17 @@ def secure() -> None:
     op.execute(FUNCTIONS)
     for table, (writers, readers) in POLICIES.items():
         write = f"{ENGINE} or {writers}" if writers else ENGINE
-        check = f"{ENGINE} or ({ASKED})" if table == "answer" else write
+        fits = FITS.get(table, "true").format(table=table)
+        check = f"{ENGINE} or (({writers}) and {fits})" if writers else ENGINE
         op.execute(f"alter table {table} enable row level security")
         op.execute(f"alter table {table} force row level security")
         op.execute(f"create policy {table}_write on {table} using ({write}) with check ({check})")
         if readers:
             op.execute(f"create policy {table}_read on {table} for select using ({readers})")
+    for table in MADE_BY_THE_PRODUCT:
+        op.execute(
+            f"create policy {table}_made on {table} as restrictive for insert with check ({ENGINE})"
+        )
     for table, rights in GRANTS.items():
         op.execute(f"grant {rights} on {table} to landready_app")
     op.execute("grant usage on all sequences in schema public to landready_app")
@@ -1209,6 +1250,9 @@ def downgrade() -> None:
     for table in POLICIES:
         op.execute(f"drop policy if exists {table}_read on {table}")
         op.execute(f"drop policy {table}_write on {table}")
+    for table in MADE_BY_THE_PRODUCT:
+        op.execute(f"drop policy {table}_made on {table}")
+    op.execute("drop function in_its_application(item)")
     op.drop_index(op.f("ix_attempt_delivery_id"), table_name="attempt")
     op.drop_table("attempt")
     op.drop_index(op.f("ix_item_move_item_id"), table_name="item_move")
