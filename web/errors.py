@@ -22,7 +22,7 @@ from landready.errors import (
     NotReady,
     NotSignedIn,
 )
-from web.filters import sentence
+from web.filters import place, sentence
 
 STATUS: dict[type[LandreadyError], int] = {
     NotFound: 404,
@@ -84,7 +84,7 @@ def _details(error: LandreadyError) -> list[dict[str, object]]:
                 "code": p.code,
                 "severity": p.severity,
                 "row": p.row,
-                "where": p.where,
+                "where": place(p.where),
                 "message": sentence(p.text, p.params),
             }
             for p in error.problems
