@@ -2,6 +2,7 @@
 
 import lzma
 import re
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -40,6 +41,17 @@ _PARTS = {
     b"wordprocessingml.document.main+xml": f"{_OFFICE}wordprocessingml.document",
     b"spreadsheetml.sheet.main+xml": f"{_OFFICE}spreadsheetml.sheet",
 }
+# What a file of a kind may be called: its name decides what opens it once it was saved.
+_SUFFIXES: Mapping[str, tuple[str, ...]] = {
+    "application/pdf": (".pdf",),
+    "image/png": (".png",),
+    "image/jpeg": (".jpg", ".jpeg"),
+    "image/vnd.dwg": (".dwg",),
+    "image/vnd.dxf": (".dxf",),
+    f"{_OFFICE}wordprocessingml.document": (".docx",),
+    f"{_OFFICE}spreadsheetml.sheet": (".xlsx",),
+}
+_NAME_LENGTH = 255
 _CONTENT_TYPES = "[Content_Types].xml"
 _CONTENT_TYPES_LIMIT = 1 << 20
 # What zipfile and its decompressors raise over broken archives, found by breaking some at random.
@@ -116,8 +128,8 @@ def attach(
     """
     if any(answer.enterprise_id != actor_of(session).organisation_id for answer in answers):
         raise NotFound
-    name = storable(PurePath(filename.replace("\\", "/")).name)[-255:] or "—"
-    media_type = inspect(name, stream)
+    media_type = inspect(filename, stream)
+    name = kept_name(filename, media_type)
     kept = files.store(settings, stream, filename=name)
     attachments = [
         Attachment(
@@ -133,6 +145,16 @@ def attach(
     session.add_all(attachments)
     session.flush()
     return attachments
+
+
+def kept_name(filename: str, media_type: str) -> str:
+    """The last part of `filename`, without signs that nobody sees or that turn the writing round, and with a suffix of its kind."""
+    last: str = storable(PurePath(filename.replace("\\", "/")).name)
+    seen = "".join(sign for sign in last if unicodedata.category(sign) not in ("Cc", "Cf"))
+    suffixes = _SUFFIXES[media_type]
+    if not seen.lower().endswith(suffixes):
+        seen += suffixes[0]
+    return seen[-_NAME_LENGTH:]
 
 
 def attachment(session: Session, attachment_id: int) -> Attachment:

@@ -288,7 +288,7 @@ def test_no_row_is_hung_on_a_row_of_another_tenant(database, worlds, row):
         }
     assert None not in of_theirs.values()
     with (
-        pytest.raises(DBAPIError, match="row-level security|begins on offer"),
+        pytest.raises(DBAPIError, match=r"row-level security|begins on offer"),
         transaction(database, mine) as session,
     ):
         session.execute(text(statement), {"me": mine.organisation_id, **of_theirs})

@@ -128,9 +128,11 @@ def attachment(attachment_id: int) -> ResponseReturnValue:
     found = attachments.attachment(database(), attachment_id)
     with files.opened(settings(), found.stored_as) as file:
         content = io.BytesIO(file.read())
-    return send_file(
+    answer = send_file(
         content, mimetype=found.media_type, as_attachment=True, download_name=found.filename
     )
+    answer.headers["Cache-Control"] = "no-store"  # as every page; send_file lets browsers keep it
+    return answer
 
 
 def _push(push_id: int, form: Form, chosen: set[Pair]) -> str:

@@ -59,3 +59,21 @@ def test_broken_document_is_refused_never_an_error(compression):
             broken[chance.randrange(4, len(broken))] = chance.randrange(256)
         refused += not accepted(bytes(broken))
     assert refused > 0
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("总平.pdf", "总平.pdf"),
+        ("总平.PDF", "总平.PDF"),
+        ("setup.hta", "setup.hta.pdf"),
+        ("plan\u202efdp.exe", "planfdp.exe.pdf"),
+        ("a\r\nX-Evil: 1.pdf", "aX-Evil: 1.pdf"),
+        ("..\\..\\a.pdf", "a.pdf"),
+        ("/", ".pdf"),
+        ("x" * 400 + ".html", "x" * 246 + ".html.pdf"),
+    ],
+)
+def test_name_says_what_the_content_is(sent, kept):
+    """Saved, a file is opened by what its name says: a PDF called .hta would run."""
+    assert attachments.kept_name(sent, "application/pdf") == kept

@@ -347,6 +347,7 @@ def test_an_attachment_is_only_ever_saved_never_shown(
     desk.browser.send(desk.url(), ready(attachment=(io.BytesIO(PDF), "总平面图.pdf")))
     for browser in (desk.browser, other("office")):
         answer = browser.get("/attachments/1")
+        assert answer.headers["Cache-Control"] == "no-store"
         assert (answer.status_code, answer.data) == (200, PDF)
         assert answer.headers["Content-Disposition"].startswith("attachment;")
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
