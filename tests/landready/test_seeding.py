@@ -126,10 +126,10 @@ def test_each_value_is_filled_in_with_its_source(world: World) -> None:
     assert found["floor_area_m2"] == ("12000.5", by_permit)
     assert found["land_use"] == ("二类工业用地", "来自供地计划中的地块 P-A")
     assert found["site_area_m2"] == ("9999.50", "来自供地计划中的地块 P-A")
-    assert found["project_code"] == ("", "尚无来源，请填写")
+    assert found["project_code"] == ("", "尚无来源")
     assert found[f"water.{world.water.id}.spare_capacity"] == ("300", "来自企业的接入情况反馈")
     assert found[f"power.{world.power.id}.standing"][0] == "ready_by 2026-09-01"
-    assert found["water.demand"] == ("", "尚无来源，请填写")
+    assert found["water.demand"] == ("", "尚无来源")
     by_name = {f.name: f for f in page.fields}
     assert (
         by_name[f"power.{world.power.id}.standing"].standing.message == "企业承诺 2026-09-01 前具备"
@@ -152,7 +152,7 @@ def test_an_answer_that_no_longer_holds_fills_nothing_in(world: World, lapse: st
         older = {"valid_until": date(2026, 3, 1)} if lapse == "validity" else {"plot_revision": 0}
         make_answer(session, world.power_push, version=2, **older)
     found = values(world.page(world.permit()))
-    assert found[f"power.{world.power.id}.standing"] == ("", "尚无来源，请填写")
+    assert found[f"power.{world.power.id}.standing"] == ("", "尚无来源")
     assert found[f"water.{world.water.id}.standing"][0] == "ready"
 
 
@@ -176,7 +176,7 @@ def test_without_a_plot_the_permit_says_what_it_can(world: World) -> None:
     found = values(world.page(world.permit(boundary=mapping(square(3000)))))
     assert found["land_use"][0] == "厂房"
     assert float(found["site_area_m2"][0]) == pytest.approx(10_000, rel=0.01)
-    assert found["plot_code"] == ("", "尚无来源，请填写")
+    assert found["plot_code"] == ("", "尚无来源")
     assert found[f"water.{world.water.id}.standing"][0] == ""
 
 
