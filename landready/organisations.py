@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     select,
+    update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
@@ -118,6 +119,15 @@ def account_of_session(session: Session, account_id: int, epoch: int) -> Account
     """Return the account of a signed-in browser, or None once it was disabled or its password changed."""
     account = session.get(Account, account_id)
     return account if account and account.active and account.session_epoch == epoch else None
+
+
+def end_sessions(session: Session, account_id: int) -> None:
+    """Let no browser be signed in to the account any longer, copies of its cookie included; needs a transaction of the engine."""
+    session.execute(
+        update(Account)
+        .where(Account.id == account_id)
+        .values(session_epoch=Account.session_epoch + 1)
+    )
 
 
 def issue_key(session: Session, organisation_id: int, name: str, now: datetime) -> str:

@@ -22,7 +22,13 @@ from flask_login import LoginManager, UserMixin, current_user, login_user, logou
 
 from landready.db import ENGINE, PUBLIC, Actor, Role, transaction
 from landready.errors import NotAllowed, NotSignedIn
-from landready.organisations import Account, account_of_session, organisation_of_key, sign_in
+from landready.organisations import (
+    Account,
+    account_of_session,
+    end_sessions,
+    organisation_of_key,
+    sign_in,
+)
 from web.limits import limiter, signin_limit, signin_name
 from web.session import resources
 
@@ -147,6 +153,10 @@ def signin() -> ResponseReturnValue:
 @pages.post("/signout")
 @public
 def signout() -> ResponseReturnValue:
+    """The cookie is the session, so every copy of it must lose its worth (ASVS 7.4.1): the account is out everywhere."""
+    if current_user.is_authenticated:
+        with transaction(resources().engine, ENGINE) as database:
+            end_sessions(database, current_user.actor.account_id)
     logout_user()
     session.clear()
     return redirect(url_for("land.home"))

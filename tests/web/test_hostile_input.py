@@ -82,6 +82,17 @@ def test_blanks_around_a_user_name_buy_no_more_tries(client, people, settings):
     assert answer.status_code == 429
 
 
+def test_copied_cookie_is_worth_nothing_after_signing_out(app, client, people, sign_in):
+    sign_in(client, people.office)
+    copied = client.get_cookie("landready").value
+    thief = app.test_client()
+    thief.set_cookie("landready", copied)
+    assert thief.get("/plans").status_code == 200
+    client.send("/signout")
+    thief.set_cookie("landready", copied)
+    assert thief.get("/plans").status_code == 302
+
+
 @pytest.mark.parametrize(
     "target",
     ["//evil.example", "/\\evil.example", "/\t/evil.example", "/\t/[", "https://evil.example", "x"],
