@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -48,7 +49,7 @@ pytestmark = pytest.mark.acceptance
 
 PROJECT = "金盘物流园"
 # A worker's claim is free again after twice the timeout.
-CHANGES = {"push.allow_networks": ["127.0.0.0/8"], "push.timeout_s": 1, "push.sweep_s": 1}
+CHANGES = {"push.allow_networks": ["127.0.0.0/8"], "push.timeout_s": 3, "push.sweep_s": 1}
 
 
 @dataclass
@@ -188,7 +189,7 @@ def test_nothing_is_lost_when_worker_redis_and_postgresql_are_killed(
     servers_.crash_postgresql()
     servers_.start("PostgreSQL")
     wait_for(product.ready)
-    wait_for(lambda: told(receiver, "application.submitted") == 1)
+    wait_for(lambda: told(receiver, "application.submitted"))
     finish_the_item(water)
 
     wait_for(lambda: set(states(engine)) == {"delivered"})
@@ -278,21 +279,23 @@ def states(engine: Engine) -> list[str]:
 def received_is_what_was_written(
     engine: Engine, receiver: Receiver, secret: str, cast: Cast
 ) -> None:
-    """Every event by its id with its own bytes, signed; twice only what was under way at the kill, and on record as that."""
+    """Every event by its id with its own bytes, signed; again only what a kill found under way, and on record as lost."""
     with transaction(engine, ENGINE) as session:
         events = session.scalars(
             select(OutboxEvent).where(OutboxEvent.enterprise_id == cast.water.id)
         ).all()
-        lost = session.scalars(
-            select(Delivery.event_id)
-            .join(Attempt, Attempt.delivery_id == Delivery.id)
-            .where(Attempt.error == "lost")
-        ).all()
+        lost = Counter(
+            session.scalars(
+                select(Delivery.event_id)
+                .join(Attempt, Attempt.delivery_id == Delivery.id)
+                .where(Attempt.error == "lost")
+            )
+        )
     (held,) = (event.id for event in events if event.type == "project.permitted")
-    assert lost == [held]
-    expected = {str(event.id): 2 if event.id == held else 1 for event in events}
-    assert receiver.ids == expected
+    assert receiver.ids[str(held)] == 2
+    assert set(receiver.ids) == {str(event.id) for event in events}
     for event in events:
+        assert receiver.ids[str(event.id)] <= 1 + lost[event.id]
         assert receiver.bodies(event.id) == {event.body}
     for request in receiver.requests:
         Webhook(secret).verify(request.body, dict(request.headers))
