@@ -67,9 +67,9 @@ def create_account(
         password_hash=hash_password(password),
         created_at=now,
     )
-    session.add(account)
     try:
-        session.flush()
+        with session.begin_nested():
+            session.add(account)
     except IntegrityError as error:  # the same name at the same moment
         taken = _fault("username", N_("用户名“{name}”已被使用。"), name=username)
         raise Invalid((taken,)) from error

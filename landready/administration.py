@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from geo.problems import N_, Problem
@@ -125,8 +126,12 @@ def create_organisation(session: Session, form: OrganisationForm) -> Organisatio
         utilities=[u.value for u in Utility if u in form.utilities],
         annex_items=sorted(form.annex_items),
     )
-    session.add(made)
-    session.flush()
+    try:
+        with session.begin_nested():
+            session.add(made)
+    except IntegrityError as error:  # the same credit code at the same moment
+        text = N_("统一社会信用代码已经登记过。")
+        raise Invalid((_fault("credit_code", text),)) from error
     return made
 
 

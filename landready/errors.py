@@ -41,6 +41,12 @@ class NotAllowed(LandreadyError):
     text = N_("您的岗位没有这项权限。")
 
 
+class Busy(LandreadyError):
+    """The machine has its hands full; the same request may go through in a moment."""
+
+    text = N_("系统正在读取其他文件，请一分钟后再上传。")
+
+
 class Conflict(LandreadyError):
     """What was asked does not fit the present state; nothing was changed."""
 

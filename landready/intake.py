@@ -9,13 +9,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from geo import attributes
 from geo.problems import N_, Problem
+from landready.errors import Busy
 from landready.settings import ROOT, Region, Upload
 
 Kind = Literal["plots", "facilities", "service_areas"]
@@ -99,6 +101,13 @@ _ENVIRONMENT: Mapping[str, str] = {
 }
 
 
+# Of two processes with four threads each, two threads stay free for what is quick.
+_READERS = threading.BoundedSemaphore(2)
+_PATIENCE_S = 2.0
+# As much of the child's last words as is looked at.
+_SAID = 4096
+
+
 @dataclass(frozen=True, slots=True)
 class Feature:
     """One feature, with its `properties` under the names of the file.
@@ -141,10 +150,11 @@ def read_file(
     what the file holds: a crash, a hang or too much memory is a problem of the answer.
 
     Raises:
+        Busy: as many files are being read already as this process reads at once.
         OSError: the file cannot be read, or this machine cannot start a process.
     """
     suffix = Path(name or path.name).suffix.lower()
-    with tempfile.TemporaryDirectory(prefix="landready-read-") as folder_name:
+    with _turn(), tempfile.TemporaryDirectory(prefix="landready-read-") as folder_name:
         folder = Path(folder_name)
         # Our own name for it: what the user called the file must not steer a parser.
         copy = (
@@ -168,6 +178,17 @@ def read_file(
         return _reading(json.loads(answer.read_text(encoding="utf-8")))
 
 
+@contextlib.contextmanager
+def _turn() -> Iterator[None]:
+    """Read few files at once, so that heavy ones leave threads to everybody else."""
+    if not _READERS.acquire(timeout=_PATIENCE_S):
+        raise Busy
+    try:
+        yield
+    finally:
+        _READERS.release()
+
+
 def _boxes(region: Region | None) -> list[tuple[float, float, float, float]]:
     if region is None:
         return []
@@ -184,6 +205,8 @@ def _run(request: Mapping[str, object], folder: Path, wall_s: int) -> Problem | 
         "CPL_TMPDIR": str(folder),
         "PATH": os.defpath,
     }
+    # A file, bound like every file of the child, rather than a pipe that this process would have to hold.
+    said = (folder / "said").open("w+b")
     # Fixed words and our own interpreter; the request travels on stdin.
     child = subprocess.Popen(
         [sys.executable, "-P", "-s", "-m", "geo.reader"],
@@ -191,16 +214,19 @@ def _run(request: Mapping[str, object], folder: Path, wall_s: int) -> Problem | 
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stderr=said,
         start_new_session=True,
     )
     try:
-        _, said = child.communicate(json.dumps(request).encode(), timeout=wall_s)
+        child.communicate(json.dumps(request).encode(), timeout=wall_s)
     except subprocess.TimeoutExpired:
         return Problem("time_limit", "error", _TOO_LONG, {"seconds": wall_s})
     finally:
         _end(child)
-    return _ending(child.returncode, said or b"", request)
+        said.seek(max(said.seek(0, os.SEEK_END) - _SAID, 0))
+        last = said.read()
+        said.close()
+    return _ending(child.returncode, last, request)
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:

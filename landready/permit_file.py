@@ -15,7 +15,7 @@ from landready import files, intake
 from landready.db import as_engine
 from landready.errors import Conflict, Invalid
 from landready.permit_fields import Owner, PermitFields
-from landready.permit_receipt import receive_permit
+from landready.permit_receipt import claim, receive_permit
 from landready.permits import Permit
 from landready.problems import errors
 from landready.settings import Settings
@@ -87,6 +87,7 @@ def _receive_all(
 ) -> tuple[Outcome, ...]:
     outcomes, faults = [], []
     with as_engine(session):
+        claim(session, [fields for _, fields in rows])
         numbers = [fields.permit_no for _, fields in rows]
         known = set(session.scalars(select(Permit.permit_no).where(Permit.permit_no.in_(numbers))))
         for row, fields in rows:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -43,9 +44,8 @@ def receive_permit(
     payload = fields.payload()
     with as_engine(session):
         # Two messages at once about one number: the second waits and finds the first.
-        session.execute(
-            select(func.pg_advisory_xact_lock(func.hashtextextended(fields.permit_no, 0)))
-        )
+        claim(session, [fields])
+        office = _office(session, fields.adcode, source_id)
         permit = session.scalar(
             select(Permit)
             .where(Permit.permit_no == fields.permit_no)
@@ -54,11 +54,22 @@ def receive_permit(
         if permit is not None:
             _same(permit, payload)
         else:
-            permit = _record(session, fields, payload, shape, warnings, source_id, now)
+            permit = _record(session, fields, payload, shape, warnings, office, source_id, now)
             concerned = recipients(session, permit.geom, permit.city)
             push_project(session, permit, concerned, settings.clocks, now)
             seeding.seed(session, permit, concerned, now)
     return permit
+
+
+def claim(session: Session, permits: Iterable[PermitFields]) -> None:
+    """Take the numbers and owners of these permits for this transaction.
+
+    Always in the same order, so that two files never wait for each other in a circle.
+    """
+    numbers = {(fields.permit_no, 0) for fields in permits}
+    owners = {(identifiers.tidy(fields.owner.credit_code), 1) for fields in permits}
+    for key, kind in [*sorted(numbers), *sorted(owners)]:
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, kind))))
 
 
 def _same(known: Permit, payload: dict[str, Any]) -> None:
@@ -81,10 +92,10 @@ def _record(
     payload: dict[str, Any],
     shape: MultiPolygon,
     warnings: tuple[Problem, ...],
+    office: Organisation,
     source_id: int,
     now: datetime,
 ) -> Permit:
-    office = _office(session, fields.adcode, source_id)
     geom = shapes.stored([shape])[0]
     plot, doubts = plot_at(session, office.city, fields.plot_code, shape)
     kept = {name: value for name, value in payload.items() if name not in PROGRESS}
@@ -140,8 +151,6 @@ def _refused(code: str, text: str, adcode: str) -> Invalid:
 def _owner(session: Session, owner: permit_fields.Owner) -> Organisation:
     """The owner of that credit code, made known when new; its account is given by the administrator."""
     code = identifiers.tidy(owner.credit_code)
-    # Two projects of one new owner at once.
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(code, 1))))
     known = session.scalar(
         select(Organisation).where(Organisation.kind == "owner", Organisation.credit_code == code)
     )

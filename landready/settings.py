@@ -53,6 +53,7 @@ class Web(_Section):
     proxies: NonNegativeInt = 0
     session_hours: PositiveInt = 8
     signin_limit: str = "10 per 5 minutes"
+    signin_limit_wide: str = "50 per 5 minutes"
     upload_mb: PositiveInt = 50
 
 

@@ -29,7 +29,14 @@ from landready.organisations import (
     organisation_of_key,
     sign_in,
 )
-from web.limits import limiter, signin_limit, signin_name
+from web.limits import (
+    failed,
+    limiter,
+    signin_limit,
+    signin_limit_wide,
+    signin_name,
+    signin_person,
+)
 from web.session import resources
 
 pages = Blueprint("auth", __name__)
@@ -130,8 +137,9 @@ def _actor_of_key() -> Actor | None:
 
 
 @pages.route("/signin", methods=["GET", "POST"])
-@limiter.limit(signin_limit, methods=["POST"])
-@limiter.limit(signin_limit, key_func=signin_name, methods=["POST"])
+@limiter.limit(signin_limit, key_func=signin_person, methods=["POST"], deduct_when=failed)
+@limiter.limit(signin_limit_wide, key_func=signin_name, methods=["POST"], deduct_when=failed)
+@limiter.limit(signin_limit_wide, methods=["POST"], deduct_when=failed)
 @public
 def signin() -> ResponseReturnValue:
     if request.method == "GET":

@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from geo.problems import N_
 from landready.errors import (
+    Busy,
     Conflict,
     Invalid,
     LandreadyError,
@@ -31,6 +32,7 @@ STATUS: dict[type[LandreadyError], int] = {
     Conflict: 409,
     Invalid: 422,
     NotReady: 409,
+    Busy: 503,
 }
 _SAID = {
     400: N_("请求不完整或格式不对。"),

@@ -1,6 +1,6 @@
 """Rate limits, counted in Redis; while Redis is away each process counts for itself rather than not at all."""
 
-from flask import Flask, request
+from flask import Flask, Response, request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 
@@ -22,6 +22,20 @@ def signin_limit() -> str:
     return settings().web.signin_limit
 
 
+def signin_limit_wide() -> str:
+    return settings().web.signin_limit_wide
+
+
 def signin_name() -> str:
-    """Count tries per name as it is looked up, so that one address of many people is not one person."""
+    """Count by the name as it is looked up."""
     return "name:" + request.form.get("username", "").strip()[:80]
+
+
+def signin_person() -> str:
+    """Count by name and address: guessing from elsewhere does not lock the person out, nor one person an office."""
+    return f"{signin_name()} {get_remote_address()}"
+
+
+def failed(response: Response) -> bool:
+    """Only a wrong password counts."""
+    return response.status_code == 401
