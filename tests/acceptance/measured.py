@@ -1,47 +1,17 @@
-"""The land side on real files up to the release, and what PostGIS says of the same distances."""
+"""Files for the stories, and what was measured of them, beside what PostGIS says of the same."""
 
-import io
 import json
 from pathlib import Path
 
 import shapely
 from sqlalchemy import select, text
 
-from landready import uploads
 from landready.checks import Check, NearFacility
-from landready.db import ENGINE, Actor, transaction
-from landready.drafts import draft_plan
-from landready.layers import publish
-from landready.release import release
+from landready.db import ENGINE, transaction
+from landready.plans import Plot
 from landready.shapes import geojson_of
-from landready.utilities import Utility
-from tests import factories as make
 
 DATA = Path(__file__).parent.parent / "data"
-
-
-def placed(settings, working_crs, extent):
-    """The settings of an installation somewhere else on Earth."""
-    here = {"working_crs": working_crs, "extent": extent, "land": ()}
-    return settings.model_copy(update={"region": settings.region.model_copy(update=here)})
-
-
-def _actor(organisation):
-    return Actor(organisation.role, organisation.id, None, organisation.city)
-
-
-def _receive(session, settings, organisation, kind, filename, data):
-    return uploads.receive(
-        session,
-        settings,
-        organisation_id=organisation.id,
-        account_id=None,
-        kind=kind,
-        title=filename,
-        filename=filename,
-        stream=io.BytesIO(data),
-        now=make.NOW,
-    )
 
 
 def hull(content, west_of):
@@ -58,34 +28,6 @@ def collection(features):
         for properties, geometry in features
     ]
     return json.dumps({"type": "FeatureCollection", "features": written}).encode()
-
-
-def enterprise(database, settings, utilities, kind, filename, data, mapping=None):
-    """An enterprise of these utilities that has published one file for each of them."""
-    with transaction(database, ENGINE) as session:
-        made = make.make_enterprise(session, *utilities)
-    add_layer(database, settings, made, utilities, kind, filename, data, mapping)
-    return made
-
-
-def add_layer(database, settings, organisation, utilities, kind, filename, data, mapping=None):
-    with transaction(database, _actor(organisation)) as session:
-        for utility in utilities:
-            upload = _receive(session, settings, organisation, kind, filename, data)
-            uploads.remap(session, upload, mapping or {}, make.NOW)
-            publish(session, upload, utility=Utility(utility), now=make.NOW)
-
-
-def released_plan(database, settings, filename, data, mapping):
-    """A plan of an office, uploaded, its columns named, and released."""
-    with transaction(database, ENGINE) as session:
-        office = make.make_office(session)
-    with transaction(database, _actor(office)) as session:
-        upload = _receive(session, settings, office, "plots", filename, data)
-        uploads.remap(session, upload, mapping, make.NOW)
-        plan = draft_plan(session, upload, office=office, now=make.NOW)
-    with transaction(database, _actor(office)) as session:
-        return release(session, settings, plan.id, make.NOW, None)
 
 
 def plots_within(database, metres, *, rank=1):
@@ -107,9 +49,10 @@ def plots_served(database, utility):
     return whole, sum(0 < share <= 1 - 1e-9 for share in shares), shares.count(0)
 
 
-def against_postgis(database, srid):
-    """Every stored distance beside PostGIS's own on the stored geometries, projected by PostGIS."""
+def assert_as_postgis(database, srid, *, distances):
+    """Every stored distance, so many, is PostGIS's own on the stored geometries, projected by PostGIS, to a micrometre."""
     with transaction(database, ENGINE) as session:
+        assert set(session.scalars(select(Check.working_crs))) == {f"EPSG:{srid}"}
         rows = session.execute(
             text(
                 "select n.distance_m, st_distance(st_transform(p.geom, :srid), st_transform(f.geom, :srid))"
@@ -118,4 +61,35 @@ def against_postgis(database, srid):
             ),
             {"srid": srid},
         ).all()
-    return [tuple(row) for row in rows]
+    assert len(rows) == distances
+    assert max(abs(ours - postgis) for ours, postgis in rows) < 1e-6
+
+
+def codes_within(database, srid, metres, utilities):
+    """The codes of the plots that have, as PostGIS finds it, a facility of each of these utilities within `metres`."""
+    near = (
+        "exists (select from facility f join layer l on l.id = f.layer_id where l.current and l.utility = '{}'"
+        " and st_dwithin(st_transform(p.geom, :srid), st_transform(f.geom, :srid), :metres))"
+    )
+    every = " and ".join(near.format(utility) for utility in utilities)
+    with transaction(database, ENGINE) as session:
+        found = session.scalars(
+            text(f"select p.code from plot p where {every}"), {"srid": srid, "metres": metres}
+        )
+        return set(found)
+
+
+def permits_on_plots(database):
+    """The numbers of the permits that lie, as PostGIS finds it, by more than half on one plot."""
+    half = (
+        "select distinct m.permit_no from permit m join plot p on st_intersects(p.geom, m.geom)"
+        " where st_area(st_intersection(p.geom, m.geom)) > st_area(m.geom) / 2"
+    )
+    with transaction(database, ENGINE) as session:
+        return set(session.scalars(text(half)))
+
+
+def paths(database):
+    """The page of every plot by its code."""
+    with transaction(database, ENGINE) as session:
+        return {code: f"/plots/{id_}" for code, id_ in session.execute(select(Plot.code, Plot.id))}
