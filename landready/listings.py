@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, String, select, text, tuple_
+from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, String, func, select, text, tuple_
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
 from geo.problems import N_, Problem
@@ -74,6 +74,9 @@ class Listing(Base):
     )
 
 
+PAGE = 100
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a visitor of the land supermarket is looking for; empty fields ask for nothing."""
@@ -84,16 +87,12 @@ class Wish:
     max_area_m2: float | None = None
 
 
-def search(session: Session, wish: Wish, *, limit: int = 200) -> Sequence[Listing]:
-    """Return open listings that fit, newest first. `use` is a code of the 2023 classification or its beginning."""
-    query = (
-        select(Listing)
-        .join(Listing.plot)
-        .options(joinedload(Listing.plot).joinedload(Plot.office))
-        .where(Listing.state.in_(("listed", "suspended")))
-        .order_by(Listing.listed_at.desc(), Listing.id.desc())
-        .limit(limit)
-    )
+def search(session: Session, wish: Wish, page: int = 1) -> tuple[Sequence[Listing], int]:
+    """Return one page of the open listings that fit, newest first, and how many fit in all.
+
+    `use` is a code of the 2023 classification or its beginning.
+    """
+    query = select(Listing).join(Listing.plot).where(Listing.state.in_(("listed", "suspended")))
     if wish.city:
         query = query.where(Listing.city == wish.city)
     if wish.use:
@@ -102,7 +101,14 @@ def search(session: Session, wish: Wish, *, limit: int = 200) -> Sequence[Listin
         query = query.where(Plot.area_m2 >= wish.min_area_m2)
     if wish.max_area_m2 is not None:
         query = query.where(Plot.area_m2 <= wish.max_area_m2)
-    return session.scalars(query).all()
+    total = session.scalar(query.with_only_columns(func.count(Listing.id))) or 0
+    query = (
+        query.options(joinedload(Listing.plot).joinedload(Plot.office))
+        .order_by(Listing.listed_at.desc(), Listing.id.desc())
+        .offset((page - 1) * PAGE)
+        .limit(PAGE)
+    )
+    return session.scalars(query).all(), total
 
 
 def listing_page(session: Session, listing_id: int) -> tuple[Listing, Sequence[Answer]]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from flask import Flask
+from flask import Flask, request, url_for
 from flask_babel import format_date, format_datetime, gettext
 
 from geo.problems import N_, numbered
@@ -185,6 +185,12 @@ def moment(value: datetime | None) -> str:
     return format_datetime(value, "yyyy-MM-dd HH:mm") if value else "—"
 
 
+def turned(page: int) -> str:
+    """Return the address of this page's list at another page, with its filters."""
+    asked = {**request.args.to_dict(), **(request.view_args or {}), "page": page}
+    return url_for(request.endpoint or "", **asked)
+
+
 def init_app(app: Flask) -> None:
     filters: dict[str, Any] = {
         "sentence": sentence,
@@ -199,4 +205,5 @@ def init_app(app: Flask) -> None:
     }
     app.jinja_env.filters.update(filters)
     app.jinja_env.globals["utilities"] = UTILITIES
+    app.jinja_env.globals["turned"] = turned
     app.jinja_env.globals["state_names"] = STATE_NAMES

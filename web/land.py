@@ -6,7 +6,7 @@ from flask_babel import gettext as _
 
 from landready import cities
 from landready.landuse import first_level
-from landready.listings import Listing, Wish, listing_page, search
+from landready.listings import PAGE, Listing, Wish, listing_page, search
 from landready.shapes import to_geojson
 from web import maps
 from web.auth import public
@@ -25,9 +25,13 @@ def home() -> ResponseReturnValue:
         min_area_m2=_hectares("min_ha"),
         max_area_m2=_hectares("max_ha"),
     )
-    listings = search(database(), wish)
+    page = min(max(1, request.args.get("page", 1, type=int)), 10_000)
+    listings, total = search(database(), wish, page)
     shown = {
         "listings": listings,
+        "total": total,
+        "page": page,
+        "pages": -(-total // PAGE),
         "map": maps.draw(
             settings(),
             [[_shape(x) for x in listings]],

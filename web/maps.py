@@ -205,7 +205,8 @@ def draw(
         height=height,
         control_scale=False,
     )
-    _base(settings).add_to(m)
+    if base := _base(settings):
+        base.add_to(m)
     _Plain().add_to(m)
     fitted = False
     for shapes in layers:
@@ -226,7 +227,10 @@ def draw(
     )
 
 
-def _base(settings: Settings) -> MacroElement:
+def _base(settings: Settings) -> MacroElement | None:
+    """Tianditu with a key, else the county boundaries; those are of Hainan, so an installation elsewhere has none."""
+    if not settings.map.tianditu_key and settings.region.name != "hainan":
+        return None
     if not settings.map.tianditu_key:
         return _Outlines(url_for("land.outlines", language=str(get_locale())))
     url = (

@@ -1,5 +1,6 @@
 """The trading platform's feed: every change once, in order, whatever the size of a page."""
 
+import re
 import threading
 from datetime import UTC, datetime
 
@@ -90,3 +91,13 @@ def test_withdrawn_listing_is_told_in_the_feed_and_has_no_page_any_more(
     assert read(client, after)[0] == [(seen[0][0], "withdrawn")]
     assert client.get(f"/land/{seen[0][0]}").status_code == 404
     assert client.get(f"/land/{seen[1][0]}").status_code == 200
+
+
+def test_land_page_tells_how_many_fit_and_turns_with_its_filters(client, office, monkeypatch):
+    monkeypatch.setattr("landready.listings.PAGE", 2)
+    monkeypatch.setattr("web.land.PAGE", 2)
+    first = client.get(f"/?city={office.city}").text
+    assert "上架地块（5）" in first
+    assert f"/?city={office.city}&amp;page=2#list" in first
+    assert len(set(re.findall(r"/land/\d+", client.get("/?page=3").text))) == 1
+    assert client.get("/?page=-1").status_code == client.get("/?page=x").status_code == 200
