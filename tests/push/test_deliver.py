@@ -67,7 +67,7 @@ def test_a_failure_is_tried_again_with_the_same_id_and_bytes_and_a_new_time(worl
     world.add_endpoint(receiver.url)
     (event,) = world.record()
     receiver.behave = lambda _request: Reply(500 if len(receiver.requests) < 3 else 200)
-    schedule = (0, 1, 1, 1)
+    schedule = (0, 2, 2, 2)  # with the jitter still more than the second in which times are told
     while world.states() != ["delivered"]:
         pay(schedule_s=schedule)
         time.sleep(0.1)
