@@ -90,6 +90,7 @@ def test_the_source_language_is_chinese(text):
 def test_words_of_the_data_files_are_known_to_the_catalogue():
     settings = tomllib.loads((ROOT / "config.toml").read_text(encoding="utf-8"))
     sources = {rule["source"] for rule in settings["gate"]["utilities"].values()}
+    sources |= {text for key, text in settings["clocks"].items() if key.endswith("_source")}
     assert set(vocabulary.CITIES) == set(cities.names().values())
     assert set(vocabulary.LAND_USES) == set(landuse.names().values())
     assert set(vocabulary.SOURCES) == sources

@@ -204,7 +204,12 @@ def _project(push_id: int, permit: Permit) -> str:
     entry = push_page(database(), push_id, check=settings().check, now=now()).entry
     drawn = maps.draw(settings(), [[boundary]], label=_("项目位置地图"))
     return render_template(
-        "answers/project.html", entry=entry, push=entry.push, permit=permit, map=drawn
+        "answers/project.html",
+        entry=entry,
+        push=entry.push,
+        permit=permit,
+        map=drawn,
+        source=settings().clocks.contact_source,
     )
 
 

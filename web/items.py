@@ -59,4 +59,11 @@ def external_works(item_id: int) -> ResponseReturnValue:
 
 def _page(item_id: int, faults: tuple[Problem, ...] = ()) -> str:
     page, view = item_page(database(), item_id, now())
-    return render_template("items/page.html", page=page, v=view, faults=faults, typed=request.form)
+    return render_template(
+        "items/page.html",
+        page=page,
+        v=view,
+        clocks=settings().clocks,
+        faults=faults,
+        typed=request.form,
+    )

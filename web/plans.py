@@ -222,6 +222,7 @@ def _released_page(found: SupplyPlan, refused: dict[int, tuple[Blocker, ...]]) -
         deliveries=status.deliveries_of(database(), [p.id for p in pushes]),
         refused=[(line.plot, refused[line.plot.id]) for line in lines if line.plot.id in refused],
         gate=settings().gate,
+        clocks=settings().clocks,
         colours=maps.COLOURS,
         drawn=plot_shapes.DRAWN,
         **_page_of(lines),

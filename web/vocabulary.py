@@ -135,6 +135,9 @@ SOURCES = (
     N_("实施方案 五(八)：供水"),
     N_("实施方案 五(八)：供电"),
     N_("实施方案 五(八)：“等”，待市县明确"),
+    N_("实施方案 五(八) “及时”，天数由本系统暂定"),
+    N_("实施方案 五(十)1 “及时”，天数由本系统暂定"),
+    N_("实施方案 五(十)1"),
 )
 # How land is supplied, as plans write it; other words stay as written.
 SUPPLY_MODES = (
