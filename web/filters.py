@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
+from urllib.parse import urlencode
 
-from flask import Flask, request, url_for
+from flask import Flask, request
 from flask_babel import format_date, format_datetime, gettext
 
 from geo.problems import N_, numbered
@@ -185,10 +186,9 @@ def moment(value: datetime | None) -> str:
     return format_datetime(value, "yyyy-MM-dd HH:mm") if value else "—"
 
 
-def turned(page: int) -> str:
-    """Return the address of this page's list at another page, with its filters."""
-    asked = {**request.args.to_dict(), **(request.view_args or {}), "page": page}
-    return url_for(request.endpoint or "", **asked)
+def turned(address: str, page: int) -> str:
+    """Return `address` at another page of its list, with the filters that were asked for."""
+    return f"{address}?{urlencode({**request.args.to_dict(), 'page': page})}"
 
 
 def init_app(app: Flask) -> None:

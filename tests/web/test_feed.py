@@ -11,6 +11,7 @@ from landready.db import ENGINE, Actor, Role, transaction
 from landready.gate import list_plot, move_listing
 from landready.listings import Listing
 from tests.factories import make_answer, make_enterprise, make_office, make_plan, make_push
+from web.filters import turned
 
 NOW = datetime.now(UTC)
 
@@ -101,3 +102,8 @@ def test_land_page_tells_how_many_fit_and_turns_with_its_filters(client, office,
     assert f"/?city={office.city}&amp;page=2#list" in first
     assert len(set(re.findall(r"/land/\d+", client.get("/?page=3").text))) == 1
     assert client.get("/?page=-1").status_code == client.get("/?page=x").status_code == 200
+
+
+def test_pager_of_a_page_shown_after_a_form_leads_to_the_page_not_the_form(app):
+    with app.test_request_context("/plans/1/list?page=3", method="POST"):
+        assert turned("/plans/1", 2) == "/plans/1?page=2"
