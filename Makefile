@@ -39,7 +39,7 @@ check:
 	@$(VENV)/ruff format --check
 	@$(VENV)/mypy
 	@$(VENV)/lint-imports
-	@$(VENV)/pytest
+	@$(VENV)/pytest -n 2 --dist loadfile
 
 setup: packages $(INSTALLED) $(VENDOR)/.installed $(CATALOGUES)
 

@@ -130,12 +130,14 @@ def _start(
 
 @contextmanager
 def _usable(given: Settings) -> Iterator[Settings]:
-    """The private servers, or what is ours alone on named ones: a new database and Redis's database 15."""
+    """The private servers, or what is ours alone on named ones: a new database and one of Redis's last."""
     name = f"landready_test_{os.getpid()}"
     urls = {"url": servers.database_url(given), "owner_url": servers.owner_url(given)}
     redis_url = servers.redis_url(given)
     if not servers.private_redis(given):
-        redis_url = _other(redis_url, "15")
+        # A worker of a parallel run has a database of its own there too.
+        worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+        redis_url = _other(redis_url, str(15 - worker))
     if not servers.private_database(given):
         _run_as_owner(given, "CREATE DATABASE {}", name)
         urls = {key: _other(url, name) for key, url in urls.items()}
