@@ -147,7 +147,7 @@ def rows(planner: Person, plan: str) -> list[Row]:
         for row in text.split("<tr>"):
             if plot := _PLOT.search(row):
                 found.append(Row(plot[1], unescape(plot[2]), tuple(_MARK.findall(row)[:6])))
-        if f'href="{plan}?page={page + 1}#plots"' not in text:
+        if f'?page={page + 1}#plots"' not in text:
             return found
         page += 1
 
