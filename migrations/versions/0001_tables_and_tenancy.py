@@ -9,22 +9,25 @@ from alembic import op
 from geoalchemy2 import Geometry
 from sqlalchemy.dialects import postgresql
 
+from migrations import access
+from migrations.access import (
+    ADMIN,
+    ENGINE,
+    ENTERPRISE,
+    MINE,
+    OFFICE,
+    OWNER,
+    SUPERVISED_OFFICE,
+    SUPERVISOR,
+    seen,
+    under,
+)
+
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
-# --- who may see and change which rows -------------------------------------------------------------------------
-# Each expression is evaluated once per statement thanks to the sub-select around the setting.
-ENGINE = "(select app_role()) = 'engine'"
-OFFICE = "((select app_role()) = 'office' and office_id = (select app_org()))"
-ENTERPRISE = "((select app_role()) = 'enterprise' and enterprise_id = (select app_org()))"
-OWNER = "((select app_role()) = 'owner' and owner_id = (select app_org()))"
-ADMIN = "(select app_role()) = 'admin'"
-SUPERVISOR = "((select app_role()) = 'supervisor' and ((select app_city()) is null or city = (select app_city())))"
-SUPERVISED_OFFICE = """((select app_role()) = 'supervisor' and ((select app_city()) is null or office_id in
-    (select o.id from organisation o where o.city = (select app_city()))))"""
-MINE = "organisation_id = (select app_org())"
 PUSHED_PLAN = """((select app_role()) = 'enterprise' and exists
     (select 1 from push x where x.plan_id = supply_plan.id and x.enterprise_id = (select app_org())))"""
 PUSHED_PLOT = """((select app_role()) = 'enterprise' and exists
@@ -36,11 +39,6 @@ PUSHED_PERMIT = """((select app_role()) = 'enterprise' and exists
     (select 1 from push x where x.permit_id = {permit} and x.enterprise_id = (select app_org())))"""
 # Nobody but owner and office sees an item before the application was submitted and it has a state.
 ASSIGNEE = "(assignee_id = (select app_org()) and state is not null)"
-
-
-def seen(table: str, column: str) -> str:
-    """A row is seen by whoever sees its parent: the parent's own policy decides inside the sub-select."""
-    return f"exists (select 1 from {table} x where x.id = {column})"
 
 
 # table: (who may write, who may also read); an empty text: nobody but the engine
@@ -99,12 +97,6 @@ POLICIES: dict[str, tuple[str, str]] = {
     "delivery": ("", f"{ENTERPRISE} or {OFFICE} or {SUPERVISED_OFFICE}"),
     "attempt": ("", seen("delivery", "attempt.delivery_id")),
 }
-
-
-def under(parent: str, key: str, *same: str) -> str:
-    """A row hangs on a parent of the same tenant only; else it would open the parent to whoever wrote it."""
-    equal = "".join(f" and x.{column} = {{table}}.{column}" for column in same)
-    return f"exists (select 1 from {parent} x where x.id = {{table}}.{key}{equal})"
 
 
 # What a new or changed row must fulfil besides the policy of its writer.
@@ -273,21 +265,13 @@ create trigger plan_released before update or delete on supply_plan for each row
 def secure() -> None:
     op.execute(FUNCTIONS)
     for table, (writers, readers) in POLICIES.items():
-        write = f"{ENGINE} or {writers}" if writers else ENGINE
-        fits = FITS.get(table, "true").format(table=table)
-        check = f"{ENGINE} or (({writers}) and {fits})" if writers else ENGINE
-        op.execute(f"alter table {table} enable row level security")
-        op.execute(f"alter table {table} force row level security")
-        op.execute(f"create policy {table}_write on {table} using ({write}) with check ({check})")
-        if readers:
-            op.execute(f"create policy {table}_read on {table} for select using ({readers})")
+        access.secure(table, writers, readers, FITS.get(table, "true"))
     for table in MADE_BY_THE_PRODUCT:
         op.execute(
             f"create policy {table}_made on {table} as restrictive for insert with check ({ENGINE})"
         )
     for table, rights in GRANTS.items():
-        op.execute(f"grant {rights} on {table} to landready_app")
-    op.execute("grant usage on all sequences in schema public to landready_app")
+        access.grant(rights, table)
 
 
 def upgrade() -> None:
