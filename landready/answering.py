@@ -74,6 +74,29 @@ def answer_many(
     return _record(session, push, drafts, gate, account_id, now)
 
 
+def answer_each(
+    session: Session,
+    push_id: int,
+    drafts: Sequence[AnswerDraft],
+    *,
+    check: Check,
+    region: Region,
+    gate: Gate,
+    account_id: int | None,
+    now: datetime,
+) -> list[Answer]:
+    """Record different answers for several plots and utilities, all or none.
+
+    Raises:
+        NotFound: the push, or one of the pairs in it, is not the asker's.
+        Invalid: with every fault of every draft, its `row` counting the drafts from 1; nothing is recorded.
+    """
+    push = own_push(session, push_id, lock=True)
+    drafts = [relevant(draft) for draft in drafts]
+    _refuse(_faults_each(session, push, drafts, check, region, now))
+    return _record(session, push, drafts, gate, account_id, now)
+
+
 def review(
     session: Session,
     push_id: int,
@@ -160,6 +183,25 @@ def _faults(
     for draft, plot, ground in zip(drafts, plots.values(), grounds, strict=True):
         found += point_faults(draft, ground, plot.code, reach, region)
     return found
+
+
+def _faults_each(
+    session: Session,
+    push: Push,
+    drafts: Sequence[AnswerDraft],
+    reach: Check,
+    region: Region,
+    now: datetime,
+) -> list[Problem]:
+    pairs = [(d.plot_id, d.utility) for d in drafts]
+    if push.kind != "plan" or not drafts:
+        return _faults(session, push, drafts, reach, region, now)
+    asked_plots(session, push, pairs)
+    return [
+        replace(problem, row=number)
+        for number, draft in enumerate(drafts, 1)
+        for problem in _faults(session, push, [draft], reach, region, now)
+    ]
 
 
 def _refuse(problems: list[Problem]) -> None:
