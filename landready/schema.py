@@ -1,6 +1,7 @@
 """Every module of the domain that has tables, imported once for migrations and tenancy."""
 
 from landready import (
+    answer_batches,
     answers,
     applications,
     checks,
@@ -17,6 +18,7 @@ from landready.db import Base
 
 __all__ = [
     "Base",
+    "answer_batches",
     "answers",
     "applications",
     "checks",

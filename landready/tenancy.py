@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, and_, event, exists, false, or_, select, true
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
+from landready.answer_batches import AnswerBatch
 from landready.answers import Answer, Attachment
 from landready.applications import Application, ApplicationField, Item, ItemMove
 from landready.checks import Check, NearFacility, ServedShare
@@ -205,6 +206,7 @@ RULES: dict[type[Base], Rule] = {
     PushPlot: of_office_or_enterprise(PushPlot),
     Answer: _answer_rule,
     Attachment: _attachment_rule,
+    AnswerBatch: of_office_or_enterprise(AnswerBatch),
     Verdict: _verdict_rule,
     Permit: _permit_rule,
     Application: lambda actor: _application_seen(actor, Application),

@@ -21,6 +21,7 @@ ONE_EACH = [
     "push_plot",
     "answer",
     "attachment",
+    "answer_batch",
     "verdict",
     "permit",
     "application",

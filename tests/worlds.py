@@ -8,6 +8,7 @@ import shapely
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from landready.answer_batches import AnswerBatch
 from landready.answers import Attachment
 from landready.applications import Application, ApplicationField, Item, ItemMove
 from landready.checks import Check, NearFacility, ServedShare
@@ -92,6 +93,17 @@ def make_world(session: Session, city: str, x: float) -> World:
             stored_as=KEPT_PDF,
             media_type="application/pdf",
             size=1,
+        )
+    )
+    add(
+        AnswerBatch(
+            push_id=push.id,
+            channel="api",
+            key="k",
+            body_sha256="",
+            result=[],
+            received_at=NOW,
+            **both,
         )
     )
     check = add(

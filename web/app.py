@@ -16,6 +16,7 @@ from push import doorbell
 from web import (
     answers,
     api,
+    api_answers,
     applications,
     auth,
     errors,
@@ -104,7 +105,8 @@ def create_app(settings: Settings) -> APIFlask:
         setup.init_app(app)
     for pages in PAGES:
         app.register_blueprint(pages)
-    app.register_blueprint(api.api)
-    csrf.exempt(api.api)
+    for calls in (api.api, api_answers.api):
+        app.register_blueprint(calls)
+        csrf.exempt(calls)
     auth.public(app.view_functions["openapi.spec"])
     return app

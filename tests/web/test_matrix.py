@@ -100,7 +100,15 @@ OWNED = {
 PUBLIC_THINGS = {"land.listing": {"GET": EVERYONE}}
 TABLE = {**OPEN, **ADMINISTRATION, **OWNED, **PUBLIC_THINGS}
 # Systems come with a key and no cookie: below.
-API = {"api.listings", "api.permits", "openapi.spec"}
+API = {
+    "api.listings",
+    "api.permits",
+    "api_answers.answers",
+    "api_answers.standing",
+    "api_answers.contacted",
+    "api_answers.codes",
+    "openapi.spec",
+}
 
 
 def routes(app):
@@ -295,7 +303,13 @@ def test_public_api_answers_everyone(client, worlds):
     assert client.get("/api/v1/listings").status_code == 200
     document = client.get("/api/v1/openapi.json")
     assert document.status_code == 200
-    assert set(document.json["paths"]) == {"/api/v1/listings", "/api/v1/permits"}
+    assert set(document.json["paths"]) == {
+        "/api/v1/listings",
+        "/api/v1/permits",
+        "/api/v1/answers",
+        "/api/v1/codes",
+        "/api/v1/pushes/{uid}/contacted",
+    }
 
 
 def test_every_view_names_its_roles(app):
