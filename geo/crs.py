@@ -208,6 +208,22 @@ def _ring_area(coords: Iterable[tuple[float, ...]]) -> float:
     return abs(float(area))
 
 
+def prepare() -> None:
+    """Look up what nearly every file needs before processes are forked; PROJ's database takes tens of milliseconds."""
+    for code in (
+        STORED,
+        "OGC:CRS84",
+        "EPSG:4326",
+        "EPSG:4524",
+        "EPSG:4525",
+        "EPSG:4545",
+        "EPSG:4546",
+    ):
+        _transformer(code, backwards=False)
+        epsg_name(code)
+
+
+@lru_cache(maxsize=64)
 def epsg_name(text: str) -> str:
     """`EPSG:n` where the CRS is known to EPSG, else its name: what is shown and stored as the source CRS."""
     crs = parse(text)

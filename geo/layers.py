@@ -1,4 +1,4 @@
-"""Vector files through GDAL: GeoPackage, Shapefile, KML, DXF. Only the reading child may import this module."""
+"""Vector files through GDAL: GeoPackage, Shapefile, KML. Only the reading child may import this module."""
 
 import codecs
 import re
@@ -15,7 +15,7 @@ from geo.problems import N_, Problem, at_line
 from geo.shapes import closed_line_as_polygon
 from geo.source import Record, Source
 
-DRIVERS = frozenset({"ESRI Shapefile", "GPKG", "LIBKML", "DXF"})
+DRIVERS = frozenset({"ESRI Shapefile", "GPKG", "LIBKML"})
 _KML_CHROME = {
     "timestamp",
     "begin",
@@ -29,7 +29,6 @@ _KML_CHROME = {
     "snippet",
     "id",
 }
-_DXF_CHROME = {"PaperSpace", "SubClasses", "Linetype", "EntityHandle"}
 _UNDEFINED = re.compile(r"undefined|unknown", re.IGNORECASE)
 
 
@@ -167,14 +166,11 @@ def _plain(cell: object, encoding: str | None) -> object:
 
 
 def _tidy(source: Source) -> None:
-    """Drop the columns that the format itself adds, and make drawings' closed lines polygons."""
-    chrome = {"kml": _KML_CHROME, "dxf": _DXF_CHROME}.get(source.format, set())
-    if source.format == "dxf":
-        source.crs = None
-    if chrome:
-        source.fields = [name for name in source.fields if name not in chrome]
+    """Drop the columns that KML itself adds, and make its closed lines polygons."""
+    if source.format == "kml":
+        source.fields = [name for name in source.fields if name not in _KML_CHROME]
         for record in source.records:
-            record.properties = {k: v for k, v in record.properties.items() if k not in chrome}
+            record.properties = {k: v for k, v in record.properties.items() if k not in _KML_CHROME}
             if record.geometry is not None:
                 record.geometry = closed_line_as_polygon(record.geometry)
 

@@ -1,59 +1,18 @@
-"""Entry point of the reading child process: `python -m geo.reader`, a JSON request on stdin, the answer in a file.
+"""One file read from bytes to measured features. Only the guarded child (geo.child) may run this: here hostile files are opened."""
 
-Nothing imports this module. The child works in a private folder on a copy under a name of ours, with limits on time,
-memory and file size and without network: this process is where hostile files are opened.
-"""
-
-import ctypes
-import gc
 import json
-import os
-import resource
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
 import shapely
 
-from geo import archive, attributes, features, formats, geojson, layers, survey, tables
+from geo import archive, attributes, drawing, features, formats, geojson, layers, survey, tables
 from geo.crs import parse
 from geo.errors import Refused
 from geo.problems import Problem
 from geo.source import Source
 from geo.text import decode
-
-_NO_NETWORK = (
-    "socket.",
-    "subprocess.",
-    "os.system",
-    "os.exec",
-    "os.posix_spawn",
-    "os.fork",
-    "urllib.",
-    "http.",
-)
-
-
-def _confine(limits: dict[str, int]) -> None:
-    """Hold to the limits and give up the network."""
-    memory, size = limits["memory_mb"] << 20, limits["answer_mb"] << 20
-    resource.setrlimit(resource.RLIMIT_CPU, (limits["cpu_s"], limits["cpu_s"] + 1))
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Where the kernel allows it an empty network namespace, whose loopback is down; GDAL's own HTTP is cut by this and
-    # by the environment, Python's sockets by the hook.
-    new_user, new_network = 0x10000000, 0x40000000
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(new_network) != 0:
-        libc.unshare(new_user | new_network)
-    sys.addaudithook(_refuse_network)
-
-
-def _refuse_network(event: str, _: tuple[Any, ...]) -> None:
-    if event.startswith(_NO_NETWORK):
-        raise PermissionError(f"{event} is not allowed while reading a file")
 
 
 def _source(path: Path, kind: str, request: dict[str, Any], bounds: archive.Bounds) -> Source:
@@ -80,6 +39,8 @@ def _source(path: Path, kind: str, request: dict[str, Any], bounds: archive.Boun
             source = layers.read(plain, "kml", features=most)
             source.format = kind
             return source
+        case "dxf":
+            return drawing.read(path, features=most, areas=request["kind"] != "facilities")
         case _:
             return layers.read(path, kind, features=most)
 
@@ -111,7 +72,13 @@ def _problem(problem: Problem) -> dict[str, object]:
     return {**asdict(problem), "params": dict(problem.params)}
 
 
-def _answer(request: dict[str, Any], file: TextIO) -> None:
+def answer(request: dict[str, Any]) -> None:
+    """Read the file at `request["path"]` and write what it holds as JSON to `request["answer"]`."""
+    with Path(request["answer"]).open("w", encoding="utf-8", errors="replace") as file:
+        _write(request, file)
+
+
+def _write(request: dict[str, Any], file: TextIO) -> None:
     kind, source, result = _read(request)
     head = {
         "accepted": not result.refused,
@@ -134,19 +101,3 @@ def _answer(request: dict[str, Any], file: TextIO) -> None:
             f'{"," if number else ""}{text},"geometry":{shapely.to_geojson(measured.geometry)}}}\n'
         )
     file.write("]}")
-
-
-def main() -> None:
-    """Read the request, read the file, write the answer; a driver outside the allow-list stops everything."""
-    gc.disable()  # one short life, few cycles: collecting costs seconds on millions of coordinates
-    request = json.load(sys.stdin)
-    _confine(request["limits"])
-    layers.check_drivers()
-    with Path(request["answer"]).open("w", encoding="utf-8", errors="replace") as file:
-        _answer(request, file)
-
-
-if __name__ == "__main__":
-    main()
-    sys.stdout.flush()
-    os._exit(0)  # the answer is written; libraries need not tidy up after a hostile file

@@ -6,8 +6,6 @@ import logging
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -17,89 +15,11 @@ from typing import Any, Literal
 
 from geo import attributes
 from geo.problems import N_, Problem
+from landready import child
 from landready.errors import Busy
-from landready.settings import ROOT, Region, Upload
+from landready.settings import Region, Upload
 
 Kind = Literal["plots", "facilities", "service_areas"]
-
-# All vector drivers of GDAL 3.12 but Shapefile, GeoPackage, LIBKML and DXF. The child refuses to work with any other
-# that a later GDAL brings. GeoJSON is read without GDAL, whose driver downloads what a `crs` member points to.
-_SKIPPED = [
-    "ADBC",
-    "AIVector",
-    "AVCBin",
-    "AVCE00",
-    "AmigoCloud",
-    "CSV",
-    "CSW",
-    "Carto",
-    "DGN",
-    "EDIGEO",
-    "EEDA",
-    "ESRIJSON",
-    "Elasticsearch",
-    "FlatGeobuf",
-    "GDALG",
-    "GML",
-    "GPSBabel",
-    "GPX",
-    "GTFS",
-    "GeoJSON",
-    "GeoJSONSeq",
-    "GeoRSS",
-    "HTTP",
-    "Idrisi",
-    "JML",
-    "JSONFG",
-    "KML",
-    "LVBAG",
-    "MBTiles",
-    "MEM",
-    "MVT",
-    "MapML",
-    "MiraMonVector",
-    "NGW",
-    "OAPIF",
-    "ODS",
-    "OGCAPI",
-    "OGR_GMT",
-    "OGR_PDS",
-    "OGR_VRT",
-    "OSM",
-    "OpenFileGDB",
-    "PCIDSK",
-    "PDF",
-    "PDS4",
-    "PGDUMP",
-    "PLSCENES",
-    "PMTiles",
-    "S57",
-    "SQLite",
-    "SXF",
-    "Selafin",
-    "TopoJSON",
-    "VDV",
-    "VFK",
-    "VICAR",
-    "WAsP",
-    "WFS",
-    "XLSX",
-]
-_ENVIRONMENT: Mapping[str, str] = {
-    "LANG": "C.UTF-8",
-    "PYTHONDONTWRITEBYTECODE": "1",
-    "OGR_SKIP": ",".join([*_SKIPPED, "MapInfo File"]),
-    "GDAL_SKIP": "VRT,GTI",
-    "GDAL_NUM_THREADS": "1",
-    "GDAL_DISABLE_READDIR_ON_OPEN": "FALSE",
-    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
-    "GDAL_HTTP_PROXY": "127.0.0.1:9",
-    "OGR_SQLITE_ALLOW_EXTERNAL_ACCESS": "NO",
-    "PROJ_NETWORK": "OFF",
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-}
-
 
 # Of two processes with four threads each, two threads stay free for what is quick.
 _READERS = threading.BoundedSemaphore(2)
@@ -164,6 +84,8 @@ def read_file(
         shutil.copyfile(path, copy)
         answer = folder / "answer.json"
         request = {
+            "task": "read",
+            "folder": str(folder),
             "path": str(copy),
             "suffix": suffix[:20],
             "answer": str(answer),
@@ -172,7 +94,7 @@ def read_file(
             "crs": crs,
             "kind": kind,
         }
-        stopped = _run(request, folder, limits.wall_s)
+        stopped = _run(request, folder)
         if stopped is not None:
             return Reading(accepted=False, problems=(stopped,))
         return _reading(json.loads(answer.read_text(encoding="utf-8")))
@@ -195,45 +117,19 @@ def _boxes(region: Region | None) -> list[tuple[float, float, float, float]]:
     return list(region.land) or [region.extent]
 
 
-def _run(request: Mapping[str, object], folder: Path, wall_s: int) -> Problem | None:
+def _run(request: Mapping[str, Any], folder: Path) -> Problem | None:
     """Run the child to its end; a problem if it did not come to a good one."""
-    environment = {
-        **_ENVIRONMENT,
-        "PYTHONPATH": str(ROOT),
-        "HOME": str(folder),
-        "TMPDIR": str(folder),
-        "CPL_TMPDIR": str(folder),
-        "PATH": os.defpath,
-    }
+    ending = child.run(request)
+    if ending.late:
+        return Problem("time_limit", "error", _TOO_LONG, {"seconds": request["limits"]["wall_s"]})
     # A file, bound like every file of the child, rather than a pipe that this process would have to hold.
-    said = (folder / "said").open("w+b")
-    # Fixed words and our own interpreter; the request travels on stdin.
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-s", "-m", "geo.reader"],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=said,
-        start_new_session=True,
-    )
-    try:
-        child.communicate(json.dumps(request).encode(), timeout=wall_s)
-    except subprocess.TimeoutExpired:
-        return Problem("time_limit", "error", _TOO_LONG, {"seconds": wall_s})
-    finally:
-        _end(child)
-        said.seek(max(said.seek(0, os.SEEK_END) - _SAID, 0))
-        last = said.read()
-        said.close()
-    return _ending(child.returncode, last, request)
-
-
-def _end(child: "subprocess.Popen[bytes]") -> None:
-    """Leave nothing of the child's group behind."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.communicate()
+    said = folder / "said"
+    last = b""
+    if said.exists():
+        with said.open("rb") as stream:
+            stream.seek(max(stream.seek(0, os.SEEK_END) - _SAID, 0))
+            last = stream.read()
+    return _ending(ending.code, last, request)
 
 
 _TOO_LONG = N_("文件太复杂，{seconds} 秒内没有读完。请简化图形或拆分文件后再上传。")
@@ -241,17 +137,16 @@ _TOO_MUCH_MEMORY = N_("文件太大或太复杂，读取所需内存超过上限
 _CRASHED = N_("文件无法读取：内容已损坏，或结构异常。请重新导出后再上传。")
 
 
-def _ending(code: int, said: bytes, request: Mapping[str, object]) -> Problem | None:
+def _ending(code: int, said: bytes, request: Mapping[str, Any]) -> Problem | None:
     if code == 0:
         return None
-    limits = request["limits"]
-    if code in (-signal.SIGXCPU, -signal.SIGKILL) and isinstance(limits, dict):
-        return Problem("time_limit", "error", _TOO_LONG, {"seconds": limits["cpu_s"]})
+    if code in (-signal.SIGXCPU, -signal.SIGKILL):
+        return Problem("time_limit", "error", _TOO_LONG, {"seconds": request["limits"]["cpu_s"]})
     if b"MemoryError" in said or b"bad_alloc" in said or code == -signal.SIGXFSZ:
         return Problem("memory_limit", "error", _TOO_MUCH_MEMORY)
     # The operator's log keeps what may be a fault of ours, the user gets a sentence.
     last = said.decode(errors="replace").strip().rpartition("\n")[2]
-    logging.getLogger(__name__).warning("geo.reader ended with %s: %s", code, last[-300:])
+    logging.getLogger(__name__).warning("the reader ended with %s: %s", code, last[-300:])
     return Problem("unreadable", "error", _CRASHED)
 
 
