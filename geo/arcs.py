@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 Points = npt.NDArray[np.float64]
 TOLERANCE = 0.01
+# And this share of the radius, which keeps the area of a small circle, or of a drawing in degrees, to 0.01 %.
+_SHARE = 5e-5
 # A circle of 2,500 km radius needs this many chords of 0.01 m; more is no drawing of plots.
 _MOST = 35_000
 _MOST_CONTROL = 2000
@@ -33,13 +36,14 @@ def ellipse(
     at = start + np.linspace(0.0, sweep, _chords(radius * max(1.0, ratio), sweep, tolerance) + 1)
     along = np.array(major)
     across = np.array((-major[1], major[0])) * ratio
-    return np.array(centre) + np.cos(at)[:, None] * along + np.sin(at)[:, None] * across
+    found: Points = np.array(centre) + np.cos(at)[:, None] * along + np.sin(at)[:, None] * across
+    return found
 
 
 def _chords(radius: float, sweep: float, tolerance: float) -> int:
     if not (math.isfinite(radius) and math.isfinite(sweep) and radius > 0):
         return 1
-    step = 2 * math.acos(max(1 - tolerance / radius, 0.5)) if tolerance > 0 else math.pi / 4
+    step = 2 * math.acos(1 - min(tolerance / radius, _SHARE))
     return min(max(math.ceil(abs(sweep) / max(step, 1e-9)), 1), _MOST)
 
 
@@ -82,10 +86,7 @@ def spline(
     per_span = 8
     while True:
         at = np.unique(
-            np.concatenate(
-                [np.linspace(a, b, per_span + 1) for a, b in zip(spans, spans[1:], strict=False)]
-                or [spans]
-            )
+            np.concatenate([np.linspace(a, b, per_span + 1) for a, b in pairwise(spans)] or [spans])
         )
         found = _de_boor(degree, t, places, at)
         chords = (found[2:] + found[:-2]) / 2 - found[1:-1]

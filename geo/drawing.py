@@ -228,10 +228,15 @@ def _polyline(entity: Entity, tolerance: float) -> tuple[list[Points], bool, boo
     closed = bool(int(entity.number(70)) & 1)
     if closed:
         points, bulges = np.vstack([points, points[:1]]), [*bulges, 0.0]
-    line = [points[:1]]
-    for i in range(len(points) - 1):
-        line.append(arcs.bulged(points[i], points[i + 1], bulges[i], tolerance))
-    path = np.vstack(line)
+    path = np.vstack(
+        [
+            points[:1],
+            *(
+                arcs.bulged(points[i], points[i + 1], bulges[i], tolerance)
+                for i in range(len(points) - 1)
+            ),
+        ]
+    )
     closed = closed or (len(path) > 3 and bool((path[0] == path[-1]).all()))
     return [path[:-1] if closed else path], closed, any(abs(b) > 1e-9 for b in bulges)
 
@@ -255,11 +260,10 @@ def _plain(text: str) -> str:
 
 def _only_areas(sheet: _Sheet, source: Source) -> None:
     """Keep the areas with the texts inside them; say what else there was and which lines only nearly close."""
-    areas = [
-        r for r in sheet.records if r.geometry is not None and "Polygon" in r.geometry.geom_type
-    ]
-    others = [r for r in sheet.records if r not in areas] if len(areas) < len(sheet.records) else []
-    open_lines = [r for r in others if r.geometry is not None and "Line" in r.geometry.geom_type]
+    areas, others = list[Record](), list[Record]()
+    for record in sheet.records:
+        (areas if _is(record, "Polygon") else others).append(record)
+    open_lines = [record for record in others if _is(record, "Line")]
     if not areas:
         raise refuse(
             "drawing_no_area",
@@ -287,6 +291,10 @@ def _only_areas(sheet: _Sheet, source: Source) -> None:
         source.problems.append(Problem("drawing_others", "warning", text, {"count": left}))
 
 
+def _is(record: Record, kind: str) -> bool:
+    return record.geometry is not None and kind in record.geometry.geom_type
+
+
 def _nearly_closed(line: BaseGeometry) -> bool:
     first, *_, last = line.coords
     return len(line.coords) >= 4 and math.dist(first[:2], last[:2]) < 0.05 * line.length
@@ -295,7 +303,7 @@ def _nearly_closed(line: BaseGeometry) -> bool:
 def _take_texts(areas: list[Record], others: list[Record]) -> None:
     """Give every area the texts that stand in it and in no smaller area: where the plot's number is written."""
     texts = [r for r in others if r.properties["Text"]]
-    shapes = [r.geometry for r in areas]
+    shapes = np.array([r.geometry for r in areas], dtype=object)
     tree = shapely.STRtree(shapes)
     points = np.array([r.geometry for r in texts], dtype=object)
     if not len(points):
