@@ -78,6 +78,10 @@ class Facility(Base):
     attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)
     # Stated by the enterprise in the unit of its utility; empty: not stated.
     spare_capacity: Mapped[float | None]
+    # When the enterprise stated it; empty: with the layer version.
+    stated_at: Mapped[datetime | None]
+    # The same facility's first row, in an older version of the layer; empty: this is the first.
+    same_as: Mapped[int | None] = mapped_column(ForeignKey("facility.id"), index=True)
     geom: Mapped[WKBElement] = mapped_column(Geometry("GEOMETRY", srid=4490))
     layer: Mapped[Layer] = relationship()
 

@@ -44,6 +44,8 @@ class SupplyPlan(Base):
     city: Mapped[str] = mapped_column(String(6), index=True)
     title: Mapped[str] = mapped_column(String(200))
     state: Mapped[str] = mapped_column(String(20), default="draft")
+    # The land-use classification of the plan's bare numbers (landready.landuse.System); empty: nobody was asked.
+    use_system: Mapped[str] = mapped_column(String(20), default="", server_default="")
     created_at: Mapped[datetime]
     created_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
     released_at: Mapped[datetime | None]
@@ -74,6 +76,8 @@ class Plot(Base):
     name: Mapped[str] = mapped_column(String(200), default="")
     # The use as written, and its code in the 2023 classification where it was recognised.
     use: Mapped[str] = mapped_column(String(200), default="")
+    # Shares of several uses (混合比例), where they stand in a column of their own.
+    use_shares: Mapped[str] = mapped_column(String(80), default="", server_default="")
     use_code: Mapped[str | None] = mapped_column(String(6), index=True)
     declared_area_m2: Mapped[float | None]
     # Geodesic on the ellipsoid of EPSG:4490.

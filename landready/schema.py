@@ -5,6 +5,7 @@ from landready import (
     answers,
     applications,
     checks,
+    demand,
     layers,
     listings,
     organisations,
@@ -12,6 +13,7 @@ from landready import (
     permits,
     plans,
     pushes,
+    reservations,
 )
 from landready import tenancy as tenancy  # the walls come with the tables
 from landready.db import Base
@@ -22,6 +24,7 @@ __all__ = [
     "answers",
     "applications",
     "checks",
+    "demand",
     "layers",
     "listings",
     "organisations",
@@ -29,4 +32,5 @@ __all__ = [
     "permits",
     "plans",
     "pushes",
+    "reservations",
 ]

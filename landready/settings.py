@@ -72,6 +72,11 @@ class Check(_Section):
     radius_m: PositiveFloat = 2000.0
     ready_m: PositiveFloat = 100.0
     nearest: PositiveInt = 3
+    # Range of Kd, maximum day over average day.
+    day_variation: tuple[PositiveFloat, PositiveFloat] = (1.1, 1.5)
+    stale_days: PositiveInt = 180
+    reserve_days: PositiveInt = 180
+    connect_m: PositiveFloat = 20.0
 
 
 class GateRule(_Section):

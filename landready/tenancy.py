@@ -16,6 +16,7 @@ from landready.answers import Answer, Attachment
 from landready.applications import Application, ApplicationField, Item, ItemMove
 from landready.checks import Check, NearFacility, ServedShare
 from landready.db import Actor, Base, Role
+from landready.demand import DemandOverride
 from landready.layers import Facility, Layer, ServiceArea
 from landready.listings import Listing, Verdict
 from landready.organisations import Account, ApiKey, Organisation
@@ -23,6 +24,7 @@ from landready.outbox import OutboxEvent
 from landready.permits import Permit
 from landready.plans import Plot, SupplyPlan, Upload
 from landready.pushes import Push, PushPlot
+from landready.reservations import Reservation
 
 Rule = Callable[[Actor], ColumnElement[bool]]
 SHOWN = ("listed", "suspended", "sold")
@@ -124,6 +126,14 @@ def _check_rule(actor: Actor) -> ColumnElement[bool]:
     )
 
 
+def _override_rule(actor: Actor) -> ColumnElement[bool]:
+    return or_(
+        mine(actor, Role.OFFICE, DemandOverride.office_id),
+        _supervised(actor, DemandOverride.office_id),
+        _pushed(actor, PushPlot, plot_id=DemandOverride.plot_id),
+    )
+
+
 def _push_rule(actor: Actor) -> ColumnElement[bool]:
     return or_(of_office_or_enterprise(Push)(actor), mine(actor, Role.OWNER, Push.owner_id))
 
@@ -202,6 +212,8 @@ RULES: dict[type[Base], Rule] = {
     Check: _check_rule,
     NearFacility: of_office_or_enterprise(NearFacility),
     ServedShare: of_office_or_enterprise(ServedShare),
+    DemandOverride: _override_rule,
+    Reservation: of_office_or_enterprise(Reservation),
     Push: _push_rule,
     PushPlot: of_office_or_enterprise(PushPlot),
     Answer: _answer_rule,
@@ -213,7 +225,7 @@ RULES: dict[type[Base], Rule] = {
     ApplicationField: _field_rule,
     Item: lambda actor: _item_seen(actor, Item),
     ItemMove: _item_move_rule,
-    OutboxEvent: lambda _actor: false(),
+    OutboxEvent: lambda actor: mine(actor, Role.ENTERPRISE, OutboxEvent.enterprise_id),
 }
 
 

@@ -12,3 +12,14 @@ class Utility(StrEnum):
     GAS = "gas"
     TELECOM = "telecom"
     CABLE_TV = "cable_tv"
+
+
+# The unit in which capacity and demand of a utility are told; they are compared as numbers, so there is one of each.
+UNITS = {
+    Utility.WATER: "m³/d",
+    Utility.DRAINAGE: "m³/d",
+    Utility.POWER: "kW",
+    Utility.GAS: "m³/h",
+    Utility.TELECOM: "芯",
+    Utility.CABLE_TV: "户",
+}
