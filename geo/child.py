@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from geo import crs, layers, reader
+from geo import cells, crs, layers, reader
 
 Request = dict[str, Any]
 _NO_NETWORK = (
@@ -136,7 +136,7 @@ def main() -> None:
     gc.disable()
     gc.freeze()
     with socket.socket(fileno=0) as control:
-        serve(control, {"read": reader.answer})
+        serve(control, {"read": reader.answer, "cells": cells.answer})
 
 
 if __name__ == "__main__":

@@ -193,14 +193,18 @@ def _faults_each(
     region: Region,
     now: datetime,
 ) -> list[Problem]:
-    pairs = [(d.plot_id, d.utility) for d in drafts]
     if push.kind != "plan" or not drafts:
         return _faults(session, push, drafts, reach, region, now)
-    asked_plots(session, push, pairs)
+    plots = asked_plots(session, push, [(d.plot_id, d.utility) for d in drafts])
+    grounds = loaded(plot.geom for plot in plots.values())
+    rows = enumerate(zip(drafts, plots.values(), grounds, strict=True), 1)
     return [
         replace(problem, row=number)
-        for number, draft in enumerate(drafts, 1)
-        for problem in _faults(session, push, [draft], reach, region, now)
+        for number, (draft, plot, ground) in rows
+        for problem in (
+            *word_faults(draft, today(now)),
+            *point_faults(draft, ground, plot.code, reach, region),
+        )
     ]
 
 

@@ -74,7 +74,7 @@ def read_file(
         OSError: the file cannot be read, or this machine cannot start a process.
     """
     suffix = Path(name or path.name).suffix.lower()
-    with _turn(), tempfile.TemporaryDirectory(prefix="landready-read-") as folder_name:
+    with turn(), tempfile.TemporaryDirectory(prefix="landready-read-") as folder_name:
         folder = Path(folder_name)
         # Our own name for it: what the user called the file must not steer a parser.
         copy = (
@@ -94,14 +94,14 @@ def read_file(
             "crs": crs,
             "kind": kind,
         }
-        stopped = _run(request, folder)
+        stopped = run_child(request, folder)
         if stopped is not None:
             return Reading(accepted=False, problems=(stopped,))
         return _reading(json.loads(answer.read_text(encoding="utf-8")))
 
 
 @contextlib.contextmanager
-def _turn() -> Iterator[None]:
+def turn() -> Iterator[None]:
     """Read few files at once, so that heavy ones leave threads to everybody else."""
     if not _READERS.acquire(timeout=_PATIENCE_S):
         raise Busy
@@ -117,7 +117,7 @@ def _boxes(region: Region | None) -> list[tuple[float, float, float, float]]:
     return list(region.land) or [region.extent]
 
 
-def _run(request: Mapping[str, Any], folder: Path) -> Problem | None:
+def run_child(request: Mapping[str, Any], folder: Path) -> Problem | None:
     """Run the child to its end; a problem if it did not come to a good one."""
     ending = child.run(request)
     if ending.late:

@@ -17,6 +17,6 @@ def test_file_beyond_those_being_read_is_put_off(tmp_path, settings, monkeypatch
     def read():
         return intake.read_file(file, settings.upload, region=None, crs=None, kind="plots")
 
-    with intake._turn(), pytest.raises(Busy):
+    with intake.turn(), pytest.raises(Busy):
         read()
     assert not read().accepted  # an empty file; the turn was given back
