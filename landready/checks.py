@@ -14,7 +14,7 @@ from landready.organisations import Organisation
 
 
 class Check(Base):
-    """One measurement of one plot for one utility. Demand is foreseen here; its engine is still to come."""
+    """One measurement of one plot for one utility. Demand is what the indices gave then (landready.demand)."""
 
     __tablename__ = "coverage_check"
     id: Mapped[Id]

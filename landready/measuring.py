@@ -17,6 +17,7 @@ from geo.crs import Geometries, to_stored, to_working, working_crs
 from landready.bulk import insert_rows
 from landready.checks import Check, NearFacility, ServedShare
 from landready.db import as_engine
+from landready.demand import demand_of
 from landready.layers import Facility, Layer, ServiceArea
 from landready.organisations import Organisation
 from landready.plans import Plot
@@ -112,7 +113,7 @@ def _measure(
                 "radius_m": reach.radius_m,
                 "served_share": float(share),
                 "layers": layers[plot.city],
-                "demand_unit": "",
+                **demand_of(plot, utility, reach),
             }
             for plot, share in zip(ground.plots, served.of_all, strict=True)
         ],
