@@ -94,7 +94,7 @@ def write(session: Session, push: Push, check: Check, say: Say, label: Label) ->
         sheet.column_dimensions[get_column_letter(number)].width = _WIDTHS.get(name, 14)
     sheet.row_dimensions[1].hidden = True
     sheet.freeze_panes = f"B{_HEADER_ROWS + 1}"
-    sheet.add_data_validation(_choices(label, len(lines)))
+    sheet.data_validations.append(_choices(label, len(lines)))
     sheet.append([*COLUMNS, f"{_MARK}{push.uid}"])
     sheet.append([_heading(sheet, say(text, {})) for text in COLUMNS.values()])
     for line in lines:

@@ -14,6 +14,7 @@ from landready.errors import BadSettings
 from landready.settings import Settings
 from push import doorbell
 from web import (
+    answer_sheets,
     answers,
     api,
     api_answers,
@@ -45,6 +46,7 @@ PAGES = (
     plots.pages,
     layers.pages,
     answers.pages,
+    answer_sheets.pages,
     permits.pages,
     applications.pages,
     items.pages,

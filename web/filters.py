@@ -106,6 +106,13 @@ DELIVERY_STATES = {
     "delivered": N_("已送达"),
     "dead": N_("送达失败，已停止重试"),
 }
+# How an answer came in, or how an enterprise is told.
+CHANNELS = {
+    "portal": N_("门户"),
+    "link": N_("答复链接"),
+    "api": N_("系统接口"),
+    "sheet": N_("表格"),
+}
 LABELS: dict[str, Mapping[str, str]] = {
     "utility": UTILITIES,
     "unit": CAPACITY_UNITS,
@@ -122,6 +129,7 @@ LABELS: dict[str, Mapping[str, str]] = {
     "standing": STANDINGS,
     "stage": STAGES,
     "delivery": DELIVERY_STATES,
+    "channel": CHANNELS,
 }
 
 
