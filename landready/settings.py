@@ -78,6 +78,14 @@ class Check(_Section):
     reserve_days: PositiveInt = 180
     connect_m: PositiveFloat = 20.0
 
+class Route(_Section):
+    """What a connection line avoids: a metre of open ground costs `open_ground` metres along a street."""
+
+    open_ground: PositiveFloat = 3.0
+    leg_m: PositiveFloat = 300.0
+    around_m: PositiveFloat = 1000.0
+
+
 
 class GateRule(_Section):
     """What a missing utility does to a listing, with who decided it and since when."""
@@ -133,6 +141,7 @@ class Settings(_Section):
     files: Files = Files()
     web: Web = Web()
     map: Map = Map()
+    route: Route = Route()
     region: Region = Region()
     check: Check = Check()
     gate: Gate

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from datetime import datetime
-from typing import IO, Any, Literal, cast
+from typing import IO, Any, Literal
 
 from sqlalchemy.orm import Session
 
@@ -14,12 +14,24 @@ from landready.errors import Invalid
 from landready.plans import Upload
 from landready.settings import Settings
 
-Kind = Literal["plots", "facilities", "service_areas"]
+Kind = Literal[
+    "plots", "facilities", "service_areas", "roads", "greens", "waters", "planning_areas"
+]
 # What a person can say of a column, by kind of upload; `spare_capacity` in the unit of the utility.
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "plots": tuple(attributes.SYNONYMS),
     "facilities": ("name", "spare_capacity"),
     "service_areas": ("name",),
+    "roads": ("name", "road_class", "land_width", "completed", "overhauled"),
+    "greens": ("name",),
+    "waters": ("name",),
+    "planning_areas": ("name",),
+}
+# Of base layers the reader asks nothing more than of facilities; landready.base_layers says which shapes fit.
+_READ_AS: Mapping[str, intake.Kind] = {
+    "plots": "plots",
+    "facilities": "facilities",
+    "service_areas": "service_areas",
 }
 # The reader compares areas by the column it guesses; in a plan the column the planner names counts (landready.plot_rows).
 _COMPARED_LATER = {"area_differs", "area_unit"}
@@ -78,7 +90,7 @@ def reread(session: Session, settings: Settings, upload: Upload, crs: str | None
             settings.upload,
             region=settings.region,
             crs=crs,
-            kind=cast("Kind", upload.kind),
+            kind=_READ_AS.get(upload.kind, "facilities"),
             name=upload.filename,
         )
     found = [p for p in reading.problems if upload.kind != "plots" or p.code not in _COMPARED_LATER]
