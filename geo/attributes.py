@@ -82,6 +82,15 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
         "usecode",
         "use",
     ),
+    "use_shares": (
+        "混合比例",
+        "用途混合比例",
+        "各用途比例",
+        "用途比例",
+        "ytbl",
+        "useshares",
+        "usemix",
+    ),
     "area": (
         "总面积",
         "面积",

@@ -11,6 +11,7 @@ from geo.problems import N_, Problem
 from landready import problems, uploads
 from landready.bulk import insert_rows
 from landready.errors import Conflict
+from landready.landuse import System
 from landready.listings import Listing
 from landready.organisations import Organisation
 from landready.plans import Plot, SupplyPlan, Upload
@@ -65,7 +66,8 @@ def redraft(session: Session, plan: SupplyPlan, upload: Upload) -> None:
 def _draw(session: Session, plan: SupplyPlan, upload: Upload) -> None:
     if plan.state != "draft":
         raise Conflict(N_("供地计划已经发布，不能再修改。"))
-    plots, found = draft_plots(upload.features, upload.mapping)
+    declared = System(plan.use_system) if plan.use_system else None
+    plots, found = draft_plots(upload.features, upload.mapping, declared)
     found += _overlaps_with_listed(session, plan, plots)
     upload.problems = uploads.storable(problems.replaced(upload.problems, "content", found))
     session.execute(delete(Plot).where(Plot.plan_id == plan.id))
@@ -79,6 +81,7 @@ def _draw(session: Session, plan: SupplyPlan, upload: Upload) -> None:
             "code": plot.code,
             "name": plot.name,
             "use": plot.use,
+            "use_shares": plot.use_shares,
             "use_code": plot.use_code,
             "declared_area_m2": plot.declared_area_m2,
             "area_m2": plot.area_m2,

@@ -8,11 +8,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from geo.problems import N_, Problem
-from landready import drafts, systems, uploads
+from landready import demand, drafts, systems, uploads
 from landready.blockers import Blocker
 from landready.db import actor_of
 from landready.errors import Conflict, Invalid, NotFound, NotReady
 from landready.gate import list_plot, lock_plots, move_listing
+from landready.landuse import System
 from landready.listings import Listing
 from landready.organisations import Organisation
 from landready.plans import SupplyPlan, Upload
@@ -95,6 +96,24 @@ def name_crs(session: Session, settings: Settings, plan_id: int, crs: str) -> Su
     plan = draft(session, plan_id)
     uploads.reread(session, settings, plan.upload, systems.named(crs))
     drafts.redraft(session, plan, plan.upload)
+    return plan
+
+
+def name_use_system(session: Session, plan_id: int, system: str) -> SupplyPlan:
+    """Take the planner's word for the land-use classification of a plan's bare numbers; empty: as good as not said.
+
+    A draft is drawn anew; the plots of a released plan stay as they were pushed, only their demand can now be told.
+
+    Raises:
+        NotFound: no such plan of the asker's.
+        Invalid: there is no such classification.
+    """
+    if system not in {"", *System}:
+        text = N_("没有这套用地分类。")
+        raise Invalid((Problem("use_system_unknown", "error", text),))
+    plan = demand.declare_system(session, plan_id, System(system) if system else None)
+    if plan.state == "draft":
+        drafts.redraft(session, plan, plan.upload)
     return plan
 
 

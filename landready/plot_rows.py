@@ -13,6 +13,8 @@ from geo.attributes import Value
 from geo.crs import geodesic_area_m2
 from geo.problems import N_, Problem
 from landready import landuse
+from landready.landuse import System
+from landready.uses import uses_of
 
 # Neighbours share boundary points that were rounded apart: up to a square metre is not supplying land twice [OWN].
 OVERLAP_M2 = 1.0
@@ -20,7 +22,9 @@ OVERLAP_M2 = 1.0
 AREA_TOLERANCE = 0.003
 # How a notice says that a value was not set.
 _NOT_SET = {"", "/", "-", "--", "—", "——", "无"}
-_ROOM = {"code": 80, "name": 200, "use": 200, "plot_ratio": 40, "quarter": 40, "supply_mode": 40}
+_ROOM = {
+    "code": 80, "name": 200, "use": 200, "use_shares": 80, "plot_ratio": 40, "quarter": 40, "supply_mode": 40,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class DraftPlot:
     code: str
     name: str
     use: str
+    use_shares: str
     use_code: str | None
     declared_area_m2: float | None
     area_m2: float
@@ -42,9 +47,11 @@ class DraftPlot:
 
 
 def draft_plots(
-    features: Sequence[Mapping[str, Any]], mapping: Mapping[str, str]
+    features: Sequence[Mapping[str, Any]],
+    mapping: Mapping[str, str],
+    declared: System | None = None,
 ) -> tuple[list[DraftPlot], list[Problem]]:
-    """Read plots from an upload's `features` by its column `mapping`.
+    """Read plots from an upload's `features` by its column `mapping`; `declared` is the system of bare land-use numbers.
 
     A feature without code, or with the code of an earlier one, makes no plot; every other fault leaves the plot there to see.
     """
@@ -53,7 +60,7 @@ def draft_plots(
     unit = _area_unit(features, cells, mapping, problems)
     plots, codes = [], dict[str, int]()
     for feature, cell in zip(features, cells, strict=True):
-        plot = _plot(feature, cell, unit, problems)
+        plot = _plot(feature, cell, unit, declared, problems)
         if not plot.code:
             problems.append(_problem(plot, "error", "code_missing", N_("没有地块编号。")))
         elif plot.code in codes:
@@ -78,20 +85,21 @@ def _plot(
     feature: Mapping[str, Any],
     cell: Mapping[str, Value],
     unit: float | None,
+    declared: System | None,
     problems: list[Problem],
 ) -> DraftPlot:
     texts = {name: _text(cell.get(name), room) for name, room in _ROOM.items()}
     area, ratio = cell.get("area"), cell.get("plot_ratio")
     plot = DraftPlot(
         row=feature["row"],
-        use_code=landuse.code_of(texts["use"]),
+        use_code=landuse.code_of(texts["use"], declared),
         declared_area_m2=area.number * unit if area and area.number and unit else None,
         area_m2=feature["area_m2"],
         plot_ratio_value=_ratio(ratio),
         geometry=shapely.geometry.shape(feature["geometry"]),
         **texts,
     )
-    _check_use(plot, problems)
+    _check_use(plot, declared, problems)
     _check_area(plot, area, problems)
     if ratio and ratio.raw.strip() not in _NOT_SET and plot.plot_ratio_value is None:
         text = N_("容积率“{value}”不是一个数，已按原文保留。")
@@ -109,12 +117,11 @@ def _ratio(value: Value | None) -> float | None:
     return number if number is not None and 0 <= number < 1000 else None
 
 
-def _check_use(plot: DraftPlot, problems: list[Problem]) -> None:
-    if not plot.use:
-        problems.append(_problem(plot, "warning", "use_missing", N_("没有土地用途。")))
-    elif plot.use_code is None:
-        text = N_("用途“{use}”不在 2023 年用地用海分类中，已按原文保留。")
-        problems.append(_problem(plot, "warning", "use_unknown", text, use=plot.use))
+def _check_use(plot: DraftPlot, declared: System | None, problems: list[Problem]) -> None:
+    question = uses_of(plot.use, plot.use_shares, declared).question
+    if question:
+        found = _problem(plot, "warning", question.code, question.text, **question.params)
+        problems.append(found)
 
 
 def _check_area(plot: DraftPlot, area: Value | None, problems: list[Problem]) -> None:

@@ -63,6 +63,7 @@ COLUMNS = {
     "code": N_("地块编号"),
     "name": N_("名称"),
     "use": N_("用途"),
+    "use_shares": N_("混合比例"),
     "area": N_("面积"),
     "plot_ratio": N_("容积率"),
     "quarter": N_("计划供应时间"),

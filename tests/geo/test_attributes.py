@@ -9,11 +9,38 @@ from geo.attributes import Value
 @pytest.mark.parametrize(
     "fields",
     [
-        ["地块编号", "地块名称", "用途", "总面积(平方米)", "容积率", "计划供应时间", "供应方式"],
-        ["DKBH", "DKMC", "DKYT", "DKMJ", "RJL", "GYSJ", "GYFS"],
-        ["code", "name", "use", "area_m2", "plot_ratio", "quarter", "supply_mode"],
-        ["宗地编号", "宗地坐落", "用地性质", "面积（公顷）", "规划容积率", "季度", "供地方式"],
-        ["Plot No", "Plot Name", "Land Use", "Area (ha)", "FAR", "Planned Quarter", "Supply Mode"],
+        [
+            "地块编号",
+            "地块名称",
+            "用途",
+            "混合比例(%)",
+            "总面积(平方米)",
+            "容积率",
+            "计划供应时间",
+            "供应方式",
+        ],
+        ["DKBH", "DKMC", "DKYT", "YTBL", "DKMJ", "RJL", "GYSJ", "GYFS"],
+        ["code", "name", "use", "use_shares", "area_m2", "plot_ratio", "quarter", "supply_mode"],
+        [
+            "宗地编号",
+            "宗地坐落",
+            "用地性质",
+            "用途比例",
+            "面积（公顷）",
+            "规划容积率",
+            "季度",
+            "供地方式",
+        ],
+        [
+            "Plot No",
+            "Plot Name",
+            "Land Use",
+            "Use Mix",
+            "Area (ha)",
+            "FAR",
+            "Planned Quarter",
+            "Supply Mode",
+        ],
     ],
 )
 def test_usual_names_are_recognised(fields):

@@ -90,7 +90,8 @@ def test_missing_and_unknown_use_are_warnings_and_kept_as_written(session, offic
         ("100102", "100102"),
         (" 100102 二类工业用地", "100102"),
         ("１００１０２（二类工业用地）", "100102"),
-        ("07", "07"),
+        ("1303", "1303"),
+        ("07", None),  # GB/T 21010 counts with it too
         ("工业", None),
         ("100102 居住用地", None),
         ("999999", None),
