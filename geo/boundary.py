@@ -23,12 +23,26 @@ class BoundaryPoint:
 
 
 Ring = list[BoundaryPoint]
-Note = Callable[[BoundaryPoint, str, str], None]
-_WRONG_NUMBER = N_("第 {line} 行闭合点的圈号写错，已按上一圈的闭合点读取。")
+# Takes the point, a code, a sentence, and the ring as it was written and as it is read.
+Note = Callable[[BoundaryPoint, str, str, Ring, Ring], None]
+_WRONG_NUMBER = N_(
+    "第 {line} 行闭合点（点 {label}）的圈号写错，已按上一圈的闭合点读取；面积由 {before} 变为 {after} 平方米。"
+)
+_HALF = N_(
+    "第 {line} 行的闭合点（点 {label}）与起点只有一个坐标相同，已改为起点坐标；面积由 {before} 变为 {after} 平方米。"
+)
+_OPEN = N_(
+    "第 {line} 行（点 {label}）之后缺少闭合点，已自动闭合；面积 {before} 平方米，闭合后 {after} 平方米。"
+)
+
+
+def xy(ring: Ring, *, turned: bool) -> list[tuple[float, float]]:
+    """East and north (or longitude and latitude) of the points; `turned`: X holds the longitude."""
+    return [(p.x, p.y) if turned else (p.y, p.x) for p in ring]
 
 
 def closed_rings(points: list[BoundaryPoint], note: Note) -> list[Ring]:
-    """The rings of one plot, each ending with its first point; every repair is told to `note` (point, code, sentence).
+    """The rings of one plot, each ending with its first point; every repair is told to `note`.
 
     A change of 圈号, or a ring that closes, starts the next (domain facts §1.1, quirks 8, 9 and 14).
     """
@@ -37,7 +51,7 @@ def closed_rings(points: list[BoundaryPoint], note: Note) -> list[Ring]:
     for point in points:
         changed = bool(ring) and point.ring != ring[-1].ring
         if changed and point.same(ring[0]):
-            note(point, "survey_ring_number", _WRONG_NUMBER)
+            note(point, "survey_ring_number", _WRONG_NUMBER, ring, [*ring, point])
             rings.append([*ring, point])
             ring = []
             continue
@@ -45,7 +59,7 @@ def closed_rings(points: list[BoundaryPoint], note: Note) -> list[Ring]:
             rings.append(_closed(ring, note))
             ring = []
         if not ring and rings and point.same(rings[-1][0]) and _alone(point, points):
-            note(point, "survey_ring_number", _WRONG_NUMBER)
+            note(point, "survey_ring_number", _WRONG_NUMBER, rings[-1], rings[-1])
             continue
         ring.append(point)
         if len(ring) > 3 and point.same(ring[0]):
@@ -62,10 +76,11 @@ def _alone(point: BoundaryPoint, points: list[BoundaryPoint]) -> bool:
 def _closed(ring: Ring, note: Note) -> Ring:
     first, last = ring[0], ring[-1]
     half = (abs(last.x - first.x) < 5e-4) != (abs(last.y - first.y) < 5e-4)
+    end = BoundaryPoint(last.line, first.label, first.ring, first.x, first.y)
     if len(ring) > 3 and last.label == first.label and (half or last.x == last.y):
-        text = N_("第 {line} 行的闭合点与起点只有一个坐标相同，已改为起点坐标。")
-        note(last, "survey_half_closed", text)
-        ring = ring[:-1]
+        closed = [*ring[:-1], end]
+        note(last, "survey_half_closed", _HALF, ring, closed)
     else:
-        note(last, "survey_closed", N_("第 {line} 行之后缺少闭合点，已自动闭合。"))
-    return [*ring, BoundaryPoint(last.line, first.label, first.ring, first.x, first.y)]
+        closed = [*ring, end]
+        note(last, "survey_closed", _OPEN, ring, closed)
+    return closed

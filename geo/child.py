@@ -101,6 +101,8 @@ def _work(request: Request, tasks: dict[str, Callable[[Request], None]]) -> None
         confine(request["limits"])
         tasks[request["task"]](request)
         code = 0
+    except MemoryError:
+        os.write(2, b"MemoryError")  # there is no room for more words
     except BaseException:  # noqa: BLE001 - a task may fail in any way, its owner is told
         os.write(2, traceback.format_exc().encode(errors="replace"))
     finally:

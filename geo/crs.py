@@ -8,6 +8,7 @@ file that fills them cannot be converted safely.
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -33,12 +34,32 @@ _WGS84 = re.compile(r"world geodetic system 1984|wgs[ _]?(19)?84", re.IGNORECASE
 _XIAN80 = re.compile(r"xian[ _]?(19)?80|西安", re.IGNORECASE)
 _BEIJING54 = re.compile(r"beijing[ _]?(19)?54|北京", re.IGNORECASE)
 _CHINA_DISPLAY = re.compile(r"gcj[ _-]?02|bd[ _-]?09|火星", re.IGNORECASE)
-# PROJ strings can name grid files: only codes and WKT are read.
+# 109°E is in use in Hainan and has no EPSG code (domain facts §2.1); everything but the meridian is EPSG:4546's.
+CM_109 = "CM109"
+_LOCAL = (
+    'PROJCS["CGCS2000 / 3-degree Gauss-Kruger CM {meridian:g}E",GEOGCS["China Geodetic Coordinate System 2000",'
+    'DATUM["China_2000",SPHEROID["CGCS2000",6378137,298.257222101]],PRIMEM["Greenwich",0],'
+    'UNIT["degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],'
+    'PARAMETER["latitude_of_origin",0],PARAMETER["central_meridian",{meridian!r}],PARAMETER["scale_factor",1],'
+    'PARAMETER["false_easting",{easting!r}],PARAMETER["false_northing",0],UNIT["metre",1]]'
+)
+# The one kind of PROJ string that is read: a frame of CGCS2000 by its meridian. Others can name grid files.
+_PROJ = {
+    "proj": {"tmerc"},
+    "lat_0": {"0"},
+    "k": {"1"},
+    "k_0": {"1"},
+    "y_0": {"0"},
+    "ellps": {"GRS80", "CGCS2000"},
+    "units": {"m"},
+    "no_defs": {""},
+    "type": {"crs"},
+}
 _SAFE = re.compile(
     r"(EPSG|OGC|ESRI):\w+$|urn:ogc:def:crs:[\w.:-]+$|[A-Za-z]+(CRS|CS|CRS_?\w*)?\s*\[",
     re.IGNORECASE,
 )
-_FIRST_ZONE_3, _LAST_ZONE_3 = 25, 45
+FIRST_ZONE_3, _LAST_ZONE_3 = 25, 45
 _FIRST_ZONE_6, _LAST_ZONE_6 = 13, 23
 
 
@@ -57,15 +78,37 @@ def parse(text: str) -> CRS:
             ),
             crs=text[:80],
         )
-    if not _SAFE.match(text.strip()):
+    text = _spelled_out(text.strip())
+    if not _SAFE.match(text):
         raise _unknown(text)
     try:
-        crs = CRS.from_user_input(text.strip())
+        crs = CRS.from_user_input(text)
         crs = (crs.sub_crs_list[0] if crs.is_compound else crs).to_2d()
     except (CRSError, ProjError) as error:
         raise _unknown(text) from error
     _check_datum(crs)
     return crs
+
+
+def _spelled_out(text: str) -> str:
+    """WKT of a frame by its meridian (`CM109`, `+proj=tmerc +lon_0=109 …` on CGCS2000's ellipsoid); other text unchanged."""
+    if text.upper() == CM_109:
+        return _LOCAL.format(meridian=109.0, easting=500_000.0)
+    if not text.startswith("+proj="):
+        return text
+    terms = [term.removeprefix("+").partition("=")[::2] for term in text.split()]
+    given = dict(terms)
+    free = {key: given.pop(key, "") for key in ("lon_0", "x_0")}
+    plain = all(re.fullmatch(r"\d{1,8}(\.\d{1,9})?", value) for value in free.values())
+    known = all(_number_as_word(value) in _PROJ.get(key, ()) for key, value in given.items())
+    if len(given) + 2 != len(terms) or not (plain and known and "ellps" in given):
+        return text
+    return _LOCAL.format(meridian=float(free["lon_0"]), easting=float(free["x_0"]))
+
+
+def _number_as_word(value: str) -> str:
+    """`1.0` and `1` are one value."""
+    return value.rstrip("0").rstrip(".") or "0" if re.fullmatch(r"\d+\.\d+", value) else value
 
 
 def _unknown(text: str) -> Refused:
@@ -103,6 +146,31 @@ def _datum_names(crs: CRS) -> str:
     geodetic = crs.geodetic_crs
     datum = crs.datum
     return f"{geodetic.name if geodetic else ''} | {datum.name if datum else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class TransverseMercator:
+    """A projected frame by its central meridian (degrees) and whether its datum is CGCS2000."""
+
+    meridian: float
+    cgcs2000: bool
+
+
+def transverse_mercator(text: str) -> TransverseMercator | None:
+    """The meridian of a projected CRS; None for geographic ones and other projections.
+
+    Raises:
+        Refused: as `parse`.
+    """
+    crs = parse(text)
+    if not crs.is_projected or crs.coordinate_operation is None:
+        return None
+    origin = [
+        p.value
+        for p in crs.coordinate_operation.params
+        if p.name == "Longitude of natural origin" and "degree" in str(p.unit_name)
+    ]
+    return TransverseMercator(float(origin[0]), is_cgcs2000(crs)) if origin else None
 
 
 def is_cgcs2000(crs: CRS) -> bool:
@@ -165,8 +233,8 @@ def gauss_kruger(width: int, zone: int, *, prefixed: bool) -> str | None:
 
     `prefixed`: eastings start with the zone number (37 432 000). Codes: domain facts §2.1.
     """
-    if width == 3 and _FIRST_ZONE_3 <= zone <= _LAST_ZONE_3:
-        return f"EPSG:{(4513 if prefixed else 4534) + zone - _FIRST_ZONE_3}"
+    if width == 3 and FIRST_ZONE_3 <= zone <= _LAST_ZONE_3:
+        return f"EPSG:{(4513 if prefixed else 4534) + zone - FIRST_ZONE_3}"
     if width == 6 and _FIRST_ZONE_6 <= zone <= _LAST_ZONE_6:
         return f"EPSG:{(4491 if prefixed else 4502) + zone - _FIRST_ZONE_6}"
     return None
@@ -227,6 +295,8 @@ def prepare() -> None:
 def epsg_name(text: str) -> str:
     """`EPSG:n` where the CRS is known to EPSG, else its name: what is shown and stored as the source CRS."""
     crs = parse(text)
+    if crs.name == parse(CM_109).name:
+        return CM_109
     code = 4326 if crs.name.startswith("WGS 84 (CRS84)") else crs.to_epsg()
     return f"EPSG:{code}" if code else crs.name[:200]
 
@@ -242,11 +312,12 @@ def candidates(x: float, y: float, boxes: Iterable[Box]) -> list[str]:
     codes = [STORED]
     prefix = int(x // 1_000_000)
     if 10 < prefix < 50:
-        width = 3 if prefix >= _FIRST_ZONE_3 else 6
+        width = 3 if prefix >= FIRST_ZONE_3 else 6
         codes.append(gauss_kruger(width, prefix, prefixed=True) or STORED)
     elif 100_000 <= x < 1_000_000:
         zones = range(int(min(b[0] for b in boxes) // 3), int(max(b[2] for b in boxes) // 3) + 2)
         codes += [code for z in zones if (code := gauss_kruger(3, z, prefixed=False))]
+        codes.append(CM_109)
     found = []
     for code in dict.fromkeys(codes):
         lon, lat = (x, y) if code == STORED else _transformer(code, backwards=False).transform(x, y)

@@ -111,20 +111,6 @@ def invalid(record: Record, shape: BaseGeometry, system: str) -> Problem:
     )
 
 
-def rings_rebuilt(record: Record, before: float, after: float) -> Problem:
-    """A warning: the rings got other roles, and the area (square units of the source) changed with them."""
-    return Problem(
-        "rings_rebuilt",
-        "warning",
-        N_(
-            "外环没有分开成独立的部分，已按包含关系重新组合，未移动任何点；面积由 {before} 变为 {after}（源坐标单位的平方）。"
-        ),
-        {"before": round(before, 4), "after": round(after, 4)},
-        record.row,
-        where(record),
-    )
-
-
 def area_differs(record: Record, shape: BaseGeometry, declared: float, area: float) -> Problem:
     """A warning: the declared area (m²) is not the measured one."""
     centre = shape.representative_point()

@@ -10,7 +10,7 @@ import shapely
 from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
-from geo import attributes, crs, faults, shapes
+from geo import attributes, crs, faults, repair, shapes
 from geo.crs import Box
 from geo.errors import refuse
 from geo.problems import N_, Problem
@@ -19,20 +19,24 @@ from geo.source import Record, Source
 Kind = Literal["plots", "facilities", "service_areas"]
 # The choice of the central meridian alone makes up to 0.25 % (domain facts §2.1).
 AREA_TOLERANCE = 0.003
-REPAIR_TOLERANCE = 1e-4
 # Formats that state no CRS and may hold degrees; drawings and survey files never do without saying so.
 _MAY_BE_DEGREES = {"shapefile", "csv", "xlsx"}
+_FRAME_FAULTS = {"axes_swapped", "zone_mismatch", "prefix_mixed", "crs_conflict"}
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What is asked of a file. `boxes`: lon/lat areas one of which must hold every point; none: anywhere."""
+    """What is asked of a file. `boxes`: lon/lat areas one of which must hold every point; none: anywhere.
+
+    `swap`: the user confirmed that X and Y stand in each other's place.
+    """
 
     kind: Kind
     crs: str | None
     boxes: tuple[Box, ...]
     vertices: int
     vertices_per_feature: int
+    swap: bool = False
 
 
 @dataclass(slots=True)
@@ -65,13 +69,15 @@ def measure(source: Source, terms: Terms) -> Result:
     """
     result = Result(problems=list(source.problems), refused=source.refused)
     _check_size(source.records, terms)
+    if terms.swap:
+        _swap(source, result)
     rows = [record for record in source.records if _whole(record, terms, result)]
     for record in rows:
         _mend(record, result)
     if not source.records or all(r.geometry is None for r in source.records):
-        result.problems = [
-            Problem("no_geometry", "error", N_("文件里没有图形。请上传带边界的数据。"))
-        ]
+        if not any(p.code == "geometry_broken" for p in result.problems):
+            text = N_("文件里没有图形。请上传带边界的数据。")
+            result.problems = [Problem("no_geometry", "error", text)]
         result.refused = True
         return result
     system = _decide_crs(source, rows, terms, result) if rows else None
@@ -83,6 +89,16 @@ def measure(source: Source, terms: Terms) -> Result:
     _declare(source.fields, result)
     result.refused = result.refused or not result.features
     return result
+
+
+def _swap(source: Source, result: Result) -> None:
+    """Put X and Y into each other's place, as the user confirmed; it is a repair like any other."""
+    if not source.swapped:
+        for record in source.records:
+            if record.geometry is not None:
+                record.geometry = shapely.transform(record.geometry, lambda xy: xy[:, ::-1])
+    text = N_("已按您的确认把 X、Y（经纬度）对调后读取。")
+    result.problems.append(Problem("axes_turned", "warning", text))
 
 
 def _check_size(records: list[Record], terms: Terms) -> None:
@@ -151,7 +167,7 @@ def _mend(record: Record, result: Result) -> None:
     if isinstance(shape, (Polygon, MultiPolygon)) and not shape.is_valid:
         anew = shapes.rebuilt(shape)
         if anew is not None:
-            result.problems.append(faults.rings_rebuilt(record, shape.area, anew.area))
+            result.problems.append(_rebuilt(record, shape.area, anew))
             record.geometry = anew
 
 
@@ -162,9 +178,17 @@ def note_ring_roles(source: Source, signed: Iterable[float]) -> None:
         if (
             record.geometry is not None
             and record.geometry.is_valid
-            and abs(abs(before) - after) > REPAIR_TOLERANCE * after
+            and abs(abs(before) - after) > repair.CONSENT * after
         ):
-            source.problems.append(faults.rings_rebuilt(record, before, after))
+            source.problems.append(_rebuilt(record, before, record.geometry))
+
+
+def _rebuilt(record: Record, literal: float, anew: BaseGeometry) -> Problem:
+    """The repair of ring roles; `literal` is the area in source units that the file as written had."""
+    scale = repair.scale_of(anew)
+    before, after = abs(literal) * scale, float(anew.area) * scale
+    where = faults.where(record)
+    return repair.repaired("rings_rebuilt", repair.RINGS_REBUILT, before, after, record.row, where)
 
 
 def _decide_crs(source: Source, rows: list[Record], terms: Terms, result: Result) -> str | None:
@@ -226,11 +250,15 @@ def _ask_crs(bounds: npt.NDArray[np.float64], terms: Terms, result: Result) -> N
 
 def _transform(rows: list[Record], system: str, terms: Terms, result: Result) -> None:
     degrees = crs.parse(system).is_geographic
+    # One fault of the whole frame was named already: every shape of the file stands in the wrong place by it.
+    frame_at_fault = any(p.code in _FRAME_FAULTS for p in result.problems)
     raw = np.array([record.geometry for record in rows], dtype=object)
     moved = crs.to_stored(raw, system)
     valid = shapely.is_valid(raw)
     for record, before, after, good in zip(rows, raw, moved, valid, strict=True):
         point = _first_misplaced(before, after, terms.boxes, degrees=degrees)
+        if point is not None and frame_at_fault:
+            continue
         if point is not None:
             result.problems.append(
                 faults.misplaced(record, after, terms.boxes, point=point, degrees=degrees)

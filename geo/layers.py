@@ -3,6 +3,7 @@
 import codecs
 import re
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pyogrio
 import shapely
 
 from geo.errors import Refused, refuse
-from geo.problems import N_, Problem, at_line
-from geo.shapes import closed_line_as_polygon
+from geo.problems import N_, Problem, at_line, at_shape
+from geo.repair import RING_CLOSED, area_m2, repaired
+from geo.shapes import BROKEN, closed_line_as_polygon, read_wkb
 from geo.source import Record, Source
 
 DRIVERS = frozenset({"ESRI Shapefile", "GPKG", "LIBKML"})
@@ -68,11 +70,24 @@ def read(path: Path, kind: str, *, features: int) -> Source:
         UnicodeError,
     ) as error:
         raise _damaged(error) from error
-    source = Source(kind, tables[0][0], [], [], problems)
-    for _, fields, rows in tables:
-        source.fields += [name for name in fields if name not in source.fields]
-        for shape, properties in rows:
-            source.records.append(Record(len(source.records) + 1, shape, properties))
+    source = Source(kind, tables[0].crs, [], [], problems)
+    for table in tables:
+        source.fields += [name for name in table.fields if name not in source.fields]
+        for number, (shape, properties) in enumerate(table.rows):
+            row = len(source.records) + 1
+            source.records.append(Record(row, shape, properties))
+            if number in table.closed:
+                area = area_m2(shape)
+                problems.append(
+                    repaired("ring_closed", RING_CLOSED, area, area, row, at_shape(row))
+                )
+            elif number in table.broken:
+                problems.append(
+                    Problem("geometry_broken", "error", BROKEN, row=row, where=at_shape(row))
+                )
+    if any(table.curved for table in tables):
+        text = N_("图层里有圆弧，已转为折线（与圆弧相差不超过 0.01 米）。")
+        problems.append(Problem("curves_linearised", "warning", text))
     if len(source.records) > features:
         raise too_many(features)
     _tidy(source)
@@ -115,15 +130,26 @@ def _crs_of(path: Path, layer: int) -> str:
     return str(pyogrio.read_info(path, layer=layer)["crs"])
 
 
-def _table(
-    path: Path, layer: int, features: int, encoding: str | None
-) -> tuple[str | None, list[str], list[tuple[Any, dict[str, object]]]]:
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A layer as read; `closed` and `broken` are numbers of rows from 0, `curved`: it may hold arcs."""
+
+    crs: str | None
+    fields: list[str]
+    rows: list[tuple[Any, dict[str, object]]]
+    closed: frozenset[int]
+    broken: frozenset[int]
+    curved: bool
+
+
+def _table(path: Path, layer: int, features: int, encoding: str | None) -> _Table:
     meta, _, shapes, columns = pyogrio.raw.read(
         path, layer=layer, max_features=features + 1, encoding="ISO-8859-1" if encoding else None
     )
     names = [_text(name, encoding) for name in meta["fields"]]
     values = [[_plain(cell, encoding) for cell in column] for column in columns]
-    geometries = shapely.from_wkb(shapes, on_invalid="ignore")
+    geometries, closed = read_wkb(shapes)
+    broken = [i for i, shape in enumerate(geometries) if shape is None and shapes[i] is not None]
     rows = [
         (
             shapely.force_2d(shape) if shape is not None else None,
@@ -135,7 +161,8 @@ def _table(
             strict=True,
         )
     ]
-    return _crs(meta["crs"]), names, rows
+    curved = re.search("Curve|Surface|Circular", str(meta["geometry_type"])) is not None
+    return _Table(_crs(meta["crs"]), names, rows, frozenset(closed), frozenset(broken), curved)
 
 
 def _crs(text: str | None) -> str | None:

@@ -17,17 +17,23 @@ from geo.text import decode
 
 def _source(path: Path, kind: str, request: dict[str, Any], bounds: archive.Bounds) -> Source:
     folder, most = path.parent, int(request["limits"]["features"])
+    areas = request["kind"] != "facilities"
+    boxes = tuple(tuple(box) for box in request["boxes"])
     match kind:
         case "geojson":
             return geojson.read(path, features=most)
         case "survey":
-            boxes = tuple(tuple(box) for box in request["boxes"])
-            return survey.parse(decode(path.read_bytes()), declared_crs=request["crs"], boxes=boxes)
-        case "csv":
-            return tables.read_csv(path, features=most)
-        case "xlsx":
+            text = decode(path.read_bytes())
+            return survey.parse(
+                text, declared_crs=request["crs"], boxes=boxes, swap=request["swap"]
+            )
+        case "csv" | "xlsx":
+            rows = int(request["limits"]["vertices"])
+            asked = tables.Asked(most, rows, areas, request["crs"], boxes, request["swap"])
+            if kind == "csv":
+                return tables.read_csv(path, asked)
             archive.check_workbook(path, folder, bounds)
-            return tables.read_xlsx(path, features=most)
+            return tables.read_xlsx(path, asked)
         case "shapefile":
             shape = archive.unpack_shapefile(path, folder, bounds)
             source = layers.read(shape, "shapefile", features=most)
@@ -40,7 +46,7 @@ def _source(path: Path, kind: str, request: dict[str, Any], bounds: archive.Boun
             source.format = kind
             return source
         case "dxf":
-            return drawing.read(path, features=most, areas=request["kind"] != "facilities")
+            return drawing.read(path, features=most, areas=areas)
         case _:
             return layers.read(path, kind, features=most)
 
@@ -60,6 +66,7 @@ def _read(request: dict[str, Any]) -> tuple[str, Source | None, features.Result]
             tuple(tuple(box) for box in request["boxes"]),
             limits["vertices"],
             limits["vertices_per_feature"],
+            swap=request["swap"],
         )
         return kind, source, features.measure(source, terms)
     except Refused as refusal:

@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import numpy.typing as npt
 import shapely
 from shapely import LinearRing, MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
@@ -13,6 +14,7 @@ from geo.problems import N_
 
 WKT_DEPTH = 8
 NOT_FINITE = N_("坐标里有无效数字（NaN、无穷大或过大）。")
+BROKEN = N_("图形的坐标写法有误（点数不足、缺数字或层次不对），无法读取。")
 _PLACE = re.compile(r"\[(\S+) (\S+)\]")
 
 
@@ -31,10 +33,28 @@ def from_wkt(text: str) -> BaseGeometry | None:
             "too_deep", N_("图形嵌套超过 {limit} 层，不是正常的地块数据。"), limit=WKT_DEPTH
         )
     try:
-        shape: BaseGeometry = shapely.from_wkt(text)
+        shape: BaseGeometry | None = shapely.from_wkt(text, on_invalid="ignore")
     except (shapely.errors.ShapelyError, ValueError):
         return None
     return shape
+
+
+def closed_wkt(text: str) -> BaseGeometry | None:
+    """Read WKT that `from_wkt` could not, closing its open rings; None when that is not all it takes."""
+    try:
+        shape: BaseGeometry | None = shapely.from_wkt(text, on_invalid="fix")
+    except (shapely.errors.ShapelyError, ValueError):
+        return None
+    return shape
+
+
+def read_wkb(wkbs: npt.NDArray[np.object_]) -> tuple[npt.NDArray[np.object_], list[int]]:
+    """Read WKB; the second list names those whose open rings had to be closed. None where even that does not help."""
+    found = shapely.from_wkb(wkbs, on_invalid="ignore")
+    lost = [i for i, wkb in enumerate(wkbs) if wkb is not None and found[i] is None]
+    if lost:
+        found[lost] = shapely.from_wkb(wkbs[lost], on_invalid="fix")
+    return found, [i for i in lost if found[i] is not None]
 
 
 def is_finite(shape: BaseGeometry) -> bool:

@@ -30,3 +30,5 @@ class Source:
     records: list[Record]
     problems: list[Problem] = field(default_factory=list)
     refused: bool = False
+    # The reader itself has put X and Y into each other's place, as the user confirmed.
+    swapped: bool = False

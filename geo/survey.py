@@ -6,17 +6,19 @@ seen in files of practice (domain facts §1). X is the northing and comes first.
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import numpy as np
 import shapely
 from shapely import LinearRing
 from shapely.geometry.base import BaseGeometry
 
-from geo import crs
-from geo.boundary import BoundaryPoint, Ring, closed_rings
+from geo import crs, frame
+from geo.boundary import BoundaryPoint, Ring, closed_rings, xy
 from geo.errors import Refused, refuse
 from geo.problems import N_, Problem, at_line
+from geo.repair import ring_area_m2
 from geo.shapes import assemble
 from geo.source import Record, Source
 
@@ -70,44 +72,62 @@ class _Parse:
             Problem(code, severity, text, {"line": line, **params}, row=row, where=at_line(line))
         )
 
-    def error(self, code: str, text: str, line: int, **params: object) -> None:
-        self.note(code, "error", text, line, **params)  # type: ignore[arg-type]
+    def error(
+        self, code: str, text: str, line: int, row: int | None = None, /, **params: object
+    ) -> None:
+        self.note(code, "error", text, line, row=row, **params)
 
     def warn(self, code: str, text: str, line: int, **params: object) -> None:
         self.note(code, "warning", text, line, **params)  # type: ignore[arg-type]
 
 
-def parse(text: str, *, declared_crs: str | None = None, boxes: tuple[crs.Box, ...] = ()) -> Source:
+def parse(
+    text: str,
+    *,
+    declared_crs: str | None = None,
+    boxes: tuple[crs.Box, ...] = (),
+    swap: bool = False,
+) -> Source:
     """Read the whole text into plots. Grammar faults are errors with their line; repairs are warnings with theirs.
 
     `declared_crs` is what the user said; it settles what the file leaves open. `boxes` (lon/lat) tell longitude from
-    latitude in files that hold degrees.
+    latitude in files that hold degrees. `swap`: the user confirmed that X and Y stand in each other's column.
 
     Raises:
         Refused: this is not such a file, or it is in Xian 1980 or Beijing 1954.
     """
     run = _Parse()
-    section: str | None = None
-    for number, raw in enumerate(text.splitlines(), 1):
-        line = raw.strip().lstrip("\ufeff")
-        if not line:
-            continue
-        if block := _BLOCK.match(line):
-            section = block[1]
-        elif section == "属性描述":
-            key, _, value = unicodedata.normalize("NFKC", line).partition("=")
-            run.header[key.strip()] = value.strip()
-        elif section == "地块坐标" or (section is None and "," in line.replace("，", ",")):
-            _body_line(run, line, number)
-        elif section is None:
-            raise _not_a_survey()
+    _read_lines(run, text)
     if not run.plots:
         if not run.problems:
             raise _not_a_survey()
         return Source("survey", None, FIELDS, [], run.problems, refused=True)
     for number, plot in enumerate(run.plots, 1):
         _check_count(run, plot, number)
-    return _as_source(run, declared_crs, boxes)
+        if swap:
+            plot.points = [replace(p, x=p.y, y=p.x) for p in plot.points]
+    source = _as_source(run, declared_crs, boxes)
+    source.swapped = swap
+    return source
+
+
+def _read_lines(run: _Parse, text: str) -> None:
+    section: str | None = None
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = raw.strip().lstrip("\ufeff").strip()
+        if not line:
+            continue
+        if block := _BLOCK.match(line):
+            section = block[1]
+        elif section == "属性描述" and not ("=" not in line and "," in line.replace("，", ",")):
+            key, _, value = unicodedata.normalize("NFKC", line).partition("=")
+            run.header[key.strip()] = value.strip()
+        elif section in ("地块坐标", "属性描述") or (
+            section is None and "," in line.replace("，", ",")
+        ):
+            _body_line(run, line, number)
+        elif section is None:
+            raise _not_a_survey()
 
 
 def _not_a_survey() -> Refused:
@@ -219,37 +239,56 @@ def _check_count(run: _Parse, plot: _Plot, row: int) -> None:
 
 
 def _as_source(run: _Parse, declared: str | None, boxes: tuple[crs.Box, ...]) -> Source:
-    degrees = all(abs(p.x) <= 180 and abs(p.y) <= 180 for plot in run.plots for p in plot.points)
-    system = _system_in_degrees(run, declared) if degrees else _system(run, declared)
-    swap = degrees and _longitude_first(run, boxes)
-    records = []
-    for row, plot in enumerate(run.plots, 1):
-        rings = _rings(run, plot, row)
-        shape: BaseGeometry | None = None
-        if rings and plot.kind == "面":
-            shape = assemble(
-                [LinearRing([(p.x, p.y) if swap else (p.y, p.x) for p in ring]) for ring in rings]
-            )
-        elif plot.points:
-            xy = [(p.y, p.x) for p in plot.points]
-            shape = (
-                shapely.MultiPoint(xy)
-                if plot.kind == "点" or len(xy) < 2
-                else shapely.LineString(xy)
-            )
-        records.append(Record(row, shape, plot.values, at_line(plot.line)))
+    written = [(row, p) for row, plot in enumerate(run.plots, 1) for p in plot.points]
+    degrees = bool(written) and frame.in_degrees(p for _, p in written)
+    turned = degrees and frame.longitude_first(written, boxes, run.problems)
+    rings = [
+        _rings(run, plot, row, turned=turned) if plot.kind == "面" else [plot.points]
+        for row, plot in enumerate(run.plots, 1)
+    ]
+    if degrees:
+        system = declared or (crs.STORED if _datum_known(run) else None)
+    else:
+        stated = frame.Stated(
+            _datum_known(run),
+            _int(run.header.get("带号", "")),
+            _int(run.header.get("几度分带") or run.header.get("分带", "")),
+        )
+        points = [(row, p) for row, found in enumerate(rings, 1) for ring in found for p in ring]
+        system = frame.decide(points, stated, declared, run.error)
+    records = [
+        Record(row, _shape(plot, found, turned=turned), plot.values, at_line(plot.line))
+        for row, (plot, found) in enumerate(zip(run.plots, rings, strict=True), 1)
+    ]
     return Source("survey", system, FIELDS, records, run.problems, refused=run.refused)
 
 
-def _rings(run: _Parse, plot: _Plot, row: int) -> list[Ring]:
-    def note(point: BoundaryPoint, code: str, text: str) -> None:
-        run.note(code, "warning", text, point.line, row=row)
+def _shape(plot: _Plot, rings: list[Ring], *, turned: bool) -> BaseGeometry | None:
+    if plot.kind == "面":
+        return assemble([LinearRing(xy(r, turned=turned)) for r in rings]) if rings else None
+    places = xy(plot.points, turned=turned)
+    if not places:
+        return None
+    if plot.kind == "点" or len(places) < 2:
+        return shapely.MultiPoint(places)
+    return shapely.LineString(places)
 
-    return [ring for ring in closed_rings(plot.points, note) if _enough(run, plot, row, ring)]
+
+def _rings(run: _Parse, plot: _Plot, row: int, *, turned: bool) -> list[Ring]:
+    def note(point: BoundaryPoint, code: str, text: str, before: Ring, after: Ring) -> None:
+        areas = [
+            round(ring_area_m2(np.array(xy(ring, turned=turned))), 2) for ring in (before, after)
+        ]
+        run.note(
+            code, "warning", text, point.line, row=row,
+            label=point.label, before=areas[0], after=areas[1],
+        )  # fmt: skip
+
+    return [ring for ring in closed_rings(plot.points, note) if _enough(run, row, ring)]
 
 
-def _enough(run: _Parse, plot: _Plot, row: int, ring: Ring) -> bool:
-    if plot.kind != "面" or len({(p.x, p.y) for p in ring}) >= 3:
+def _enough(run: _Parse, row: int, ring: Ring) -> bool:
+    if len({(p.x, p.y) for p in ring}) >= 3:
         return True
     text = N_("第 {line} 行起的一圈不足 3 个不同的界址点，围不成面积。")
     run.note("survey_ring_short", "error", text, ring[0].line, row=row)
@@ -270,84 +309,6 @@ def _datum_known(run: _Parse) -> bool:
     if "54" in datum or "北京" in datum:
         raise crs.old_datum("crs_beijing54", "1954 北京坐标系")
     return False
-
-
-def _system_in_degrees(run: _Parse, declared: str | None) -> str | None:
-    return declared or (crs.STORED if _datum_known(run) else None)
-
-
-def _longitude_first(run: _Parse, boxes: tuple[crs.Box, ...]) -> bool:
-    """Files in degrees follow no rule of order: the values must tell (quirk 4)."""
-    points = [p for plot in run.plots for p in plot.points]
-    if boxes:
-        as_written = sum(any(crs.inside(p.y, p.x, box) for box in boxes) for p in points)
-        turned = sum(any(crs.inside(p.x, p.y, box) for box in boxes) for p in points)
-        return turned > as_written
-    return any(abs(p.x) > 90 for p in points)
-
-
-def _system(run: _Parse, declared: str | None) -> str | None:
-    """EPSG code from 坐标系, 几度分带, 带号 and the prefix of the eastings; None: ask.
-
-    Raises:
-        Refused: the datum is refused by name.
-    """
-    known = _datum_known(run)
-    zone = _int(run.header.get("带号", ""))
-    prefixes = {
-        int(p.y // 1_000_000) for plot in run.plots for p in plot.points if p.y >= 10_000_000
-    }
-    _check_axes(run)
-    if declared:
-        return declared
-    _check_zone(run, zone)
-    written = zone if zone is not None else (min(prefixes) if len(prefixes) == 1 else None)
-    if not known or written is None:
-        return None
-    width = _int(run.header.get("几度分带") or run.header.get("分带", "")) or (
-        3 if written >= 25 else 6
-    )
-    code = crs.gauss_kruger(width, written, prefixed=bool(prefixes))
-    if code is None:
-        run.error(
-            "survey_zone",
-            N_("{width} 度分带没有第 {zone} 带。请核对“几度分带”和“带号”。"),
-            1,
-            width=width,
-            zone=written,
-        )
-    return code
-
-
-def _check_zone(run: _Parse, zone: int | None) -> None:
-    """带号 and the first two digits of every easting must agree (quirks 11 and 12)."""
-    first: int | None = zone
-    for row, plot in enumerate(run.plots, 1):
-        for p in plot.points:
-            prefix = int(p.y // 1_000_000) if p.y >= 10_000_000 else None
-            if prefix is None:
-                continue
-            first = prefix if first is None else first
-            if prefix != first:
-                _zone_error(run, row, p, first, prefix)
-                return
-
-
-def _zone_error(run: _Parse, row: int, point: BoundaryPoint, zone: int, prefix: int) -> None:
-    text = N_("第 {line} 行：横坐标以 {prefix} 开头，与带号 {zone} 不一致。请核对带号。")
-    run.note("zone_mismatch", "error", text, point.line, row=row, prefix=prefix, zone=zone)
-
-
-def _check_axes(run: _Parse) -> None:
-    """X is the northing: under 10 000 000 m everywhere; an easting there means the columns are swapped (quirk 10)."""
-    for row, plot in enumerate(run.plots, 1):
-        for p in plot.points:
-            if p.x >= 10_000_000 or (p.x < 1_000_000 <= p.y < 10_000_000):
-                text = N_(
-                    "第 {line} 行：X 坐标应为纵坐标（北），文件里像是横坐标，X、Y 可能写反。请更正后再上传。"
-                )
-                run.note("axes_swapped", "error", text, p.line, row=row)
-                return
 
 
 def _int(text: str) -> int | None:

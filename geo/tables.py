@@ -1,18 +1,22 @@
-"""CSV and XLSX with the boundary as WKT in a column, or points in two columns of coordinates."""
+"""CSV and XLSX with the boundary as WKT in a column, as a list of its points, or with points in two columns of coordinates."""
 
 import csv
 import io
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import openpyxl.reader.excel
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from geo import points
+from geo.crs import Box
 from geo.errors import Refused, refuse
 from geo.problems import N_, Problem, at_line
-from geo.shapes import from_wkt
+from geo.repair import RING_CLOSED, area_m2, repaired
+from geo.shapes import closed_wkt, from_wkt
 from geo.source import Record, Source
 from geo.text import decode
 
@@ -24,6 +28,8 @@ _WKT_NAMES = ("wkt", "geometry", "geom", "the_geom", "boundary", "边界", "图�
 _X = ("lon", "lng", "long", "longitude", "经度", "东经", "x", "东坐标")
 _Y = ("lat", "latitude", "纬度", "北纬", "y", "北坐标")
 _CELL = 32 << 20
+# How many rows of titles may stand above a header.
+_TITLES = 10
 _DAMAGED = (
     KeyError,
     ValueError,
@@ -36,7 +42,19 @@ _DAMAGED = (
 )
 
 
-def read_csv(path: Path, *, features: int) -> Source:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of a table: at most so many features and rows; `areas`: rows may be points of areas (geo.points)."""
+
+    features: int
+    rows: int
+    areas: bool
+    crs: str | None
+    boxes: tuple[Box, ...]
+    swap: bool
+
+
+def read_csv(path: Path, asked: Asked) -> Source:
     """Read a table separated by commas, semicolons or tabs, in UTF-8, UTF-16 or GB18030.
 
     Raises:
@@ -48,12 +66,12 @@ def read_csv(path: Path, *, features: int) -> Source:
     csv.field_size_limit(_CELL)
     reader = csv.reader(io.StringIO(text.replace("\x00", ""), newline=""), delimiter=delimiter)
     try:
-        return _source("csv", reader, features)
+        return _source("csv", reader, asked)
     except csv.Error as error:
         raise _damaged() from error
 
 
-def read_xlsx(path: Path, *, features: int) -> Source:
+def read_xlsx(path: Path, asked: Asked) -> Source:
     """Read the first sheet of a workbook; formulas count as the values they last showed.
 
     Raises:
@@ -66,7 +84,7 @@ def read_xlsx(path: Path, *, features: int) -> Source:
         sheet = book.worksheets[0]
         sheet.reset_dimensions()
         return _source(
-            "xlsx", ([_cell(c) for c in row] for row in sheet.iter_rows(values_only=True)), features
+            "xlsx", ([_cell(c) for c in row] for row in sheet.iter_rows(values_only=True)), asked
         )
     except Refused:
         raise
@@ -84,26 +102,30 @@ def _cell(value: object) -> object:
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
-def _source(kind: str, rows: Iterable[Sequence[object]], features: int) -> Source:
-    table: list[tuple[int, list[object]]] = []
-    for line, cells in enumerate(rows, 1):
-        if any(cell not in (None, "") for cell in cells):
-            table.append((line, list(cells)))
-        if len(table) > features + 1:
-            raise refuse(
-                "too_many_features", N_("图形超过 {limit} 个，请拆分后再上传。"), limit=features
-            )
-    if len(table) < 2:
-        raise refuse("empty_file", N_("文件是空的。"))
-    fields = [str(cell or "").strip() or f"#{i}" for i, cell in enumerate(table[0][1], 1)]
+def _source(kind: str, rows: Iterable[Sequence[object]], asked: Asked) -> Source:
+    table = _filled(rows, asked.rows)
+    fields = _fields(table[0][1])
     body = table[1:]
     column = _wkt_column(fields, body)
+    if column is None and asked.areas and (listed := _point_list(table)) is not None:
+        at, found = listed
+        return points.read(
+            kind,
+            _fields(table[at][1]),
+            table[at + 1 :],
+            found,
+            declared_crs=asked.crs,
+            boxes=asked.boxes,
+            swap=asked.swap,
+        )
+    if len(body) > asked.features:
+        raise _too_many(asked.features)
     pair = None if column is not None else _xy_columns(fields)
     if column is None and pair is None:
         raise refuse(
             "table_no_geometry",
             N_(
-                "表格里没有边界：需要一列 WKT（如 POLYGON((…))），或经度、纬度两列。请补充后再上传，或改用 Shapefile、GeoJSON、界址点 TXT。"
+                "表格里没有边界：需要一列 WKT（如 POLYGON((…))），或每行一个界址点（地块编号、圈号、点号、X 坐标、Y 坐标）。请补充后再上传，或改用 Shapefile、GeoJSON、界址点 TXT。"
             ),
         )
     used = {column, *(pair or ())}
@@ -126,6 +148,36 @@ def _source(kind: str, rows: Iterable[Sequence[object]], features: int) -> Sourc
         )
     source.crs = f"EPSG:{srids.pop()}" if srids else None
     return source
+
+
+def _filled(rows: Iterable[Sequence[object]], most: int) -> list[points.Row]:
+    """The rows that are not empty, with their lines."""
+    table: list[points.Row] = []
+    for line, cells in enumerate(rows, 1):
+        if any(cell not in (None, "") for cell in cells):
+            table.append((line, list(cells)))
+        if len(table) > most:
+            raise _too_many(most)
+    if len(table) < 2:
+        raise refuse("empty_file", N_("文件是空的。"))
+    return table
+
+
+def _too_many(limit: int) -> Refused:
+    return refuse("too_many_features", N_("图形超过 {limit} 个，请拆分后再上传。"), limit=limit)
+
+
+def _fields(cells: Sequence[object]) -> list[str]:
+    return [str(cell or "").strip() or f"#{i}" for i, cell in enumerate(cells, 1)]
+
+
+def _point_list(table: Sequence[points.Row]) -> tuple[int, points.Columns] | None:
+    """Where the header of a point list stands (a title may be above it) and its columns; None: it is none."""
+    for at, (_, cells) in enumerate(table[:_TITLES]):
+        found = points.columns(_fields(cells))
+        if found is not None:
+            return (at, found) if points.is_list(found, table[at + 1 :]) else None
+    return None
 
 
 def _wkt_column(fields: list[str], body: list[tuple[int, list[object]]]) -> int | None:
@@ -159,6 +211,9 @@ def _wkt(
         srids.add(found[1])
         text = text.split(";", 1)[1]
     shape = from_wkt(text) if found else None
+    if shape is None and found and (shape := closed_wkt(text)) is not None:
+        area = area_m2(shape)
+        problems.append(repaired("ring_closed", RING_CLOSED, area, area, row, where))
     if shape is None:
         problems.append(
             Problem(

@@ -63,10 +63,12 @@ def read_file(
     crs: str | None,
     kind: Kind,
     name: str | None = None,
+    swap: bool = False,
 ) -> Reading:
     """Read the file at `path`, sent as `name` (default: the name of `path`), in a child process bound by `limits`.
 
-    `region` None: no place is required. `crs` (EPSG:n) is what the user says the coordinates are in. Never raises for
+    `region` None: no place is required. `crs` (EPSG:n) is what the user says the coordinates are in, `swap`
+    that X and Y stand in each other's place. Never raises for
     what the file holds: a crash, a hang or too much memory is a problem of the answer.
 
     Raises:
@@ -93,6 +95,7 @@ def read_file(
             "boxes": _boxes(region),
             "crs": crs,
             "kind": kind,
+            "swap": swap,
         }
         stopped = run_child(request, folder)
         if stopped is not None:
