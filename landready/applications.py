@@ -1,6 +1,7 @@
 """Joint applications (联合报装申请): seeded from a permit, confirmed by the owner, tracked item by item (R9, R14)."""
 
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
@@ -10,6 +11,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -73,6 +75,8 @@ class Item(Base):
     assignee_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
     # Why it is needed: the connection itself, or the words of the owner or officer who added it.
     reason: Mapped[str] = mapped_column(String(300), default="")
+    # What of the computed connection lines the product proposed it for (landready.proposed_items.Basis); empty: people added it.
+    basis: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'::jsonb"))
     # National status code BLZT (landready/data/approval_status_codes.csv); empty until submitted.
     state: Mapped[int | None] = mapped_column(SmallInteger)
     state_at: Mapped[datetime | None]

@@ -14,6 +14,7 @@ from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from landready.answer_batches import AnswerBatch
 from landready.answers import Answer, Attachment
 from landready.applications import Application, ApplicationField, Item, ItemMove
+from landready.base_layers import BaseFeature, BaseLayer
 from landready.checks import Check, NearFacility, ServedShare
 from landready.db import Actor, Base, Role
 from landready.demand import DemandOverride
@@ -27,6 +28,7 @@ from landready.pushes import Push, PushPlot
 from landready.reservations import Reservation
 
 Rule = Callable[[Actor], ColumnElement[bool]]
+from landready.routes import ConnectionRoute
 SHOWN = ("listed", "suspended", "sold")
 
 
@@ -136,6 +138,13 @@ def _override_rule(actor: Actor) -> ColumnElement[bool]:
 
 def _push_rule(actor: Actor) -> ColumnElement[bool]:
     return or_(of_office_or_enterprise(Push)(actor), mine(actor, Role.OWNER, Push.owner_id))
+def _of_office(model: type[BaseLayer | BaseFeature]) -> Rule:
+    def rule(actor: Actor) -> ColumnElement[bool]:
+        return or_(mine(actor, Role.OFFICE, model.office_id), _supervised(actor, model.office_id))
+
+    return rule
+
+
 
 
 def _answer_rule(actor: Actor) -> ColumnElement[bool]:
@@ -216,6 +225,9 @@ RULES: dict[type[Base], Rule] = {
     Reservation: of_office_or_enterprise(Reservation),
     Push: _push_rule,
     PushPlot: of_office_or_enterprise(PushPlot),
+    BaseLayer: _of_office(BaseLayer),
+    BaseFeature: _of_office(BaseFeature),
+    ConnectionRoute: of_office_or_enterprise(ConnectionRoute),
     Answer: _answer_rule,
     Attachment: _attachment_rule,
     AnswerBatch: of_office_or_enterprise(AnswerBatch),

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from geo.crs import geodesic_area_m2
 from landready.answers import Answer
+from landready.base_layers import BaseFeature, BaseLayer
 from landready.layers import Facility, Layer, ServiceArea
 from landready.organisations import Account, Organisation, hash_password, issue_key
 from landready.plans import Plot, SupplyPlan, Upload
@@ -201,6 +202,32 @@ def make_layer(
             session.add(Facility(geom=stored([geom])[0], spare_capacity=spare_capacity, **common))
         else:
             session.add(ServiceArea(geom=stored([multi(geom)])[0], **common))
+    session.flush()
+    return layer
+
+
+def make_base_layer(
+    session: Session,
+    office: Organisation,
+    *features: tuple[shapely.Geometry, dict[str, object]],
+    kind: str = "roads",
+    **given: object,
+) -> BaseLayer:
+    """A current base layer of an office: shapes in lon/lat, each with what is known of it."""
+    values: dict[str, object] = {
+        "title": f"base {next(_numbers)}",
+        "version": 1,
+        "current": True,
+        "feature_count": len(features),
+        "created_at": NOW,
+    }
+    layer = _add(session, BaseLayer(office_id=office.id, kind=kind, **{**values, **given}))
+    for row, (geom, known) in enumerate(features, 1):
+        session.add(
+            BaseFeature(
+                layer_id=layer.id, office_id=office.id, row=row, geom=stored([geom])[0], **known
+            )
+        )
     session.flush()
     return layer
 

@@ -18,6 +18,7 @@ ONE_EACH = [
     "coverage_check",
     "check_facility",
     "check_area",
+    "connection_route",
     "push_plot",
     "answer",
     "attachment",
@@ -33,7 +34,9 @@ ONE_EACH = [
 SEEN: dict[str, dict[str, int]] = {
     "office": {
         **dict.fromkeys(ONE_EACH, 1),
-        "upload": 1,
+        "base_layer": 1,
+        "base_feature": 1,
+        "upload": 2,
         "push": 2,
         "item": 2,
         "item_move": 2,
@@ -66,6 +69,8 @@ SEEN: dict[str, dict[str, int]] = {
         **dict.fromkeys(ONE_EACH, 1),
         "push": 2,
         "item": 2,
+        "base_layer": 1,
+        "base_feature": 1,
         "item_move": 2,
     },
     "public": {},
@@ -248,6 +253,17 @@ SMUGGLED = {
     ),
     "a listing of a foreign plot": (
         "office",
+    "a road in a foreign base layer": (
+        "office",
+        "insert into base_feature (layer_id, office_id, row, name, geom)"
+        " values (:base_layer, :me, 1, '', 'srid=4490;linestring(110 20, 110 21)')",
+    ),
+    "a route to a foreign facility": (
+        "office",
+        "insert into connection_route (near_id, office_id, enterprise_id, utility, method, why, length_m, along_m,"
+        " straight_m, working_crs, computed_at, base, met, geom) select near_id, :me, enterprise_id, utility, method, why,"
+        " 1, 1, 1, working_crs, now(), base, met, geom from connection_route",
+    ),
         "insert into listing (plot_id, office_id, city, verdict_id, state, state_reason, listed_at, changed_at)"
         " values (:plot, :me, '460100', :verdict, 'suspended', '', now(), now())",
     ),
@@ -287,6 +303,7 @@ def test_no_row_is_hung_on_a_row_of_another_tenant(database, worlds, row):
                 ("layer", "layer", "kind = 'facilities' and id > 2"),
             )
         }
+                ("base_layer", "base_layer", "office_id = :other"),
     assert None not in of_theirs.values()
     with (
         pytest.raises(DBAPIError, match=r"row-level security|begins on offer"),

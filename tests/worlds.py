@@ -21,12 +21,15 @@ from landready.permits import Permit
 from landready.plans import Plot
 from landready.pushes import Push
 from landready.shapes import multi, stored
+from landready.reminders import Reminder
+from landready.routes import ConnectionRoute
 from push.models import Attempt, Delivery, Endpoint
 from tests.factories import (
     NOW,
     make_account,
     make_answer,
     make_department,
+    make_base_layer,
     make_enterprise,
     make_key,
     make_layer,
@@ -119,7 +122,8 @@ def make_world(session: Session, city: str, x: float) -> World:
         )
     )
     facility = session.scalar(select(Facility).where(Facility.layer_id == layer.id))
-    link = stored([shapely.LineString([(110, 20), (110, 20.1)])])[0]
+    link_shape = shapely.LineString([(110, 20), (110, 20.1)])
+    link = stored([link_shape])[0]
     near = NearFacility(
         check_id=check.id, facility_id=facility.id, rank=1, distance_m=1, link=link, **both
     )
@@ -141,6 +145,25 @@ def make_world(session: Session, city: str, x: float) -> World:
     )
     permit = add(
         Permit(
+    base_upload = make_upload(session, office, kind="roads", stored_as=KEPT_LAYER)
+    base_layer = make_base_layer(session, office, (link_shape, {"road_class": "street"}))
+    add(
+        ConnectionRoute(
+            near_id=near.id,
+            utility="water",
+            method="straight",
+            why="no_roads",
+            length_m=1,
+            along_m=0,
+            straight_m=1,
+            working_crs="EPSG:4546",
+            computed_at=NOW,
+            base=[],
+            met=[],
+            geom=link,
+            **both,
+        )
+    )
             permit_no=f"建字第{city}号",
             source_id=exchange.id,
             office_id=office.id,
@@ -255,6 +278,8 @@ def make_world(session: Session, city: str, x: float) -> World:
 
 
 def add_people(session: Session, world: World) -> None:
+            "base_upload_id": base_upload.id,
+            "base_layer_id": base_layer.id,
     """Give every role of a world an account, and its connected system a key of its own."""
     for name, actor in world.actors.items():
         if name not in ("public", "exchange", "office"):
