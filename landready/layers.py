@@ -1,5 +1,6 @@
 """Facility layers and service areas of an enterprise, by version; an older version is kept."""
 
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     Index,
+    Select,
     String,
     UniqueConstraint,
     func,
@@ -20,7 +22,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from geo import attributes
 from geo.problems import N_, Problem
-from landready import uploads
+from landready import stated_capacity, uploads
 from landready.bulk import insert_rows
 from landready.db import Base, Id
 from landready.errors import Conflict, Invalid, NotAllowed
@@ -102,7 +104,8 @@ class ServiceArea(Base):
 def publish(session: Session, upload: Upload, *, utility: Utility, now: datetime) -> Layer:
     """Make an upload the current version of the enterprise's layer of that kind, utility and title; older ones stay.
 
-    The upload's mapping names the column of the name and, for facilities, of the spare capacity (`spare_capacity`).
+    The upload's mapping names the column of the name and, for facilities, of the spare capacity (`spare_capacity`) and of the
+    day on which it was stated (`stated_at`).
 
     Raises:
         Invalid: the file has an error, or holds nothing; the whole version is refused.
@@ -112,7 +115,7 @@ def publish(session: Session, upload: Upload, *, utility: Utility, now: datetime
     enterprise = session.get_one(Organisation, upload.organisation_id)
     if utility not in enterprise.utilities:
         raise NotAllowed(N_("您的单位没有登记这项公用服务。"))
-    rows, found = _rows(upload)
+    rows, found = _rows(upload, utility, now)
     if found:
         raise Invalid(tuple(found), N_("文件有错误，整个版本没有发布。"))
     # Two uploads at once would both count themselves the next version.
@@ -126,6 +129,8 @@ def publish(session: Session, upload: Upload, *, utility: Utility, now: datetime
         Layer.title == upload.title,
     )
     last = session.scalar(select(func.max(Layer.version)).where(*same)) or 0
+    if upload.kind == "facilities":
+        _follow(session, rows, select(Layer.id).where(*same, Layer.current))
     session.execute(update(Layer).where(*same, Layer.current).values(current=False))
     layer = Layer(
         enterprise_id=enterprise.id,
@@ -155,7 +160,9 @@ def layers_of(session: Session, enterprise_id: int) -> list[Layer]:
     )
 
 
-def _rows(upload: Upload) -> tuple[list[dict[str, Any]], list[Problem]]:
+def _rows(
+    upload: Upload, utility: Utility, now: datetime
+) -> tuple[list[dict[str, Any]], list[Problem]]:
     """The facilities or areas of an upload as rows to insert, and what forbids publishing them."""
     found = [p for p in uploads.problems_of(upload) if p.severity == "error"]
     if not upload.features and not found:
@@ -164,6 +171,10 @@ def _rows(upload: Upload) -> tuple[list[dict[str, Any]], list[Problem]]:
     shapes = [shape(feature["geometry"]) for feature in upload.features]
     if areas:
         shapes = [multi(s) for s in shapes]
+    times = stated_capacity.factor(upload.mapping.get("spare_capacity", ""), utility)
+    if isinstance(times, Problem):
+        found.append(times)
+        times = 1.0
     rows = []
     for feature, geom in zip(upload.features, stored(shapes), strict=True):
         cell = attributes.apply(upload.mapping, feature["properties"])
@@ -171,20 +182,30 @@ def _rows(upload: Upload) -> tuple[list[dict[str, Any]], list[Problem]]:
         row: dict[str, Any] = {"row": feature["row"], "name": name, "geom": geom}
         if not areas:
             row["attributes"] = feature["properties"]
-            row["spare_capacity"] = _capacity(feature, cell.get("spare_capacity"), found)
+            number = row["row"]
+            said = {
+                "spare_capacity": stated_capacity.amount(cell.get("spare_capacity"), times, number),
+                "stated_at": stated_capacity.moment(cell.get("stated_at"), number, now),
+            }
+            found += [value for value in said.values() if isinstance(value, Problem)]
+            row |= said
         rows.append(row)
     return rows, found
 
 
-def _capacity(
-    feature: dict[str, Any], cell: attributes.Value | None, found: list[Problem]
-) -> float | None:
-    """The stated number; nothing written is not stated, and what is no number is an error, never a zero."""
-    if cell is None or not cell.raw.strip():
-        return None
-    if cell.number is None or cell.number < 0:
-        text = N_("可供容量“{value}”不是一个非负数。")
-        params = {"value": cell.raw[:40]}
-        found.append(Problem("capacity_unreadable", "error", text, params, feature["row"]))
-        return None
-    return cell.number
+def _follow(session: Session, rows: list[dict[str, Any]], layer: Select[int]) -> None:
+    """Let each row know which facility of the version before it is: what is reserved of it stays reserved."""
+    old = session.execute(
+        select(func.coalesce(Facility.same_as, Facility.id).label("root"), Facility.name, Facility.geom)
+        .where(Facility.layer_id.in_(layer))
+        .order_by(Facility.id)
+    ).all()  # fmt: skip
+    names = Counter(row.name for row in old)
+    shapes = Counter(row.geom.desc.lower() for row in old)
+    known = stated_capacity.same_facilities(
+        rows,
+        {row.name: row.root for row in old if names[row.name] == 1},
+        {row.geom.desc.lower(): row.root for row in old if shapes[row.geom.desc.lower()] == 1},
+    )
+    for row, lasting in zip(rows, known, strict=True):
+        row["same_as"] = lasting

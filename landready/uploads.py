@@ -20,7 +20,7 @@ Kind = Literal[
 # What a person can say of a column, by kind of upload; `spare_capacity` in the unit of the utility.
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "plots": tuple(attributes.SYNONYMS),
-    "facilities": ("name", "spare_capacity"),
+    "facilities": ("name", "spare_capacity", "stated_at"),
     "service_areas": ("name",),
     "roads": ("name", "road_class", "land_width", "completed", "overhauled"),
     "greens": ("name",),

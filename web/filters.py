@@ -69,6 +69,7 @@ COLUMNS = {
     "quarter": N_("计划供应时间"),
     "supply_mode": N_("供应方式"),
     "spare_capacity": N_("可供容量"),
+    "stated_at": N_("容量申明日期"),
 }
 LAYER_KINDS = {"facilities": N_("设施图层"), "service_areas": N_("服务边界")}
 GEOMETRIES = {
