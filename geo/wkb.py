@@ -1,0 +1,218 @@
+"""Well-known binary to flat arrays, without a geometry object in between.
+
+Kernels: compiled by numba on first use and kept on disk beside the module. They hold no lock, so threads run side by side.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from geo.kernel import kernel
+
+POINT, LINE, SHELL, HOLE = 0, 1, 2, 3
+
+OK = 0
+BAD_TYPE = 1  # a curve, a surface, anything that is not made of straight segments
+BAD_BYTES = 2  # ends before its own counts say
+BIG_ENDIAN = 3
+NOT_FINITE = 4
+
+_Bytes = npt.NDArray[np.uint8]
+_Ints = npt.NDArray[np.int64]
+
+
+@kernel
+def _u32(buffer: _Bytes, at: int) -> int:
+    return (
+        np.int64(buffer[at])
+        | np.int64(buffer[at + 1]) << 8
+        | np.int64(buffer[at + 2]) << 16
+        | np.int64(buffer[at + 3]) << 24
+    )
+
+
+@kernel
+def _u64(buffer: _Bytes, at: int) -> int:
+    word = np.uint64(0)
+    for i in range(8):
+        word |= np.uint64(buffer[at + i]) << np.uint64(8 * i)
+    return word
+
+
+@kernel
+def _head(buffer: _Bytes, at: int, end: int) -> tuple[int, int, int, int]:
+    """Read byte order, type and flags: what is wrong, base type, ordinates a point, where the body starts."""
+    if at + 5 > end:
+        return BAD_BYTES, 0, 0, at
+    if buffer[at] != 1:
+        return BIG_ENDIAN, 0, 0, at
+    word = _u32(buffer, at + 1)
+    at += 5
+    dims = 2 + ((word >> 31) & 1) + ((word >> 30) & 1)
+    if (word >> 29) & 1:
+        at += 4
+    code = word & 0x0FFFFFFF
+    if code >= 1000:
+        dims = 2 + (1 if code // 1000 in (1, 2) else 2)
+        code %= 1000
+    return OK, code, dims, at
+
+
+@kernel
+def measure(buffer: _Bytes, starts: _Ints, counts: _Ints) -> int:
+    """Count parts and vertices of every geometry into `counts`, shape (n, 2). Empty points count as nothing."""
+    for g in range(starts.size - 1):
+        at, end = starts[g], starts[g + 1]
+        parts = vertices = 0
+        left = 0 if at == end else 1
+        while left > 0:
+            left -= 1
+            wrong, code, dims, at = _head(buffer, at, end)
+            if wrong != OK:
+                return wrong
+            if code == 1:
+                if at + 8 * dims > end:
+                    return BAD_BYTES
+                parts += 1
+                vertices += 1
+                at += 8 * dims
+                continue
+            if at + 4 > end:
+                return BAD_BYTES
+            n = _u32(buffer, at)
+            at += 4
+            if code == 2:
+                parts += 1
+                vertices += n
+                at += 8 * dims * n
+            elif code == 3:
+                for _ in range(n):
+                    if at + 4 > end:
+                        return BAD_BYTES
+                    m = _u32(buffer, at)
+                    at += 4 + 8 * dims * m
+                    parts += 1
+                    vertices += m
+            elif 4 <= code <= 7:
+                left += n
+            else:
+                return BAD_TYPE
+            if at > end or left > end - at:
+                return BAD_BYTES
+        counts[g, 0] = parts
+        counts[g, 1] = vertices
+    return OK
+
+
+@kernel
+def _points(
+    buffer: _Bytes,
+    at: int,
+    n: int,
+    dims: int,
+    x: npt.NDArray[np.uint64],
+    y: npt.NDArray[np.uint64],
+    v: int,
+) -> None:
+    for i in range(n):
+        x[v + i] = _u64(buffer, at + 8 * dims * i)
+        y[v + i] = _u64(buffer, at + 8 * dims * i + 8)
+
+
+@kernel
+def read(
+    buffer: _Bytes,
+    starts: _Ints,
+    x: npt.NDArray[np.uint64],
+    y: npt.NDArray[np.uint64],
+    part_start: _Ints,
+    kind: npt.NDArray[np.int8],
+) -> None:
+    """Fill the arrays that `measure` sized; `x` and `y` take the bits of float64."""
+    p = v = 0
+    part_start[0] = 0
+    for g in range(starts.size - 1):
+        at, end = starts[g], starts[g + 1]
+        left = 0 if at == end else 1
+        while left > 0:
+            left -= 1
+            _, code, dims, at = _head(buffer, at, end)
+            if code == 1:
+                _points(buffer, at, 1, dims, x, y, v)
+                at += 8 * dims
+                v += 1
+                kind[p] = POINT
+                p += 1
+                part_start[p] = v
+                continue
+            n = _u32(buffer, at)
+            at += 4
+            if code == 2:
+                _points(buffer, at, n, dims, x, y, v)
+                at += 8 * dims * n
+                v += n
+                kind[p] = LINE
+                p += 1
+                part_start[p] = v
+            elif code == 3:
+                for ring in range(n):
+                    m = _u32(buffer, at)
+                    _points(buffer, at + 4, m, dims, x, y, v)
+                    at += 4 + 8 * dims * m
+                    v += m
+                    kind[p] = SHELL if ring == 0 else HOLE
+                    p += 1
+                    part_start[p] = v
+            else:
+                left += n
+
+
+@kernel
+def orient(
+    x: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+    part_start: _Ints,
+    kind: npt.NDArray[np.int8],
+) -> int:
+    """Turn shells counter-clockwise and holes clockwise in place, and look at every ordinate.
+
+    An empty point (NaN, NaN) is left: it is never near anything.
+    """
+    for p in range(kind.size):
+        lo, hi = part_start[p], part_start[p + 1]
+        if kind[p] == POINT and np.isnan(x[lo]) and np.isnan(y[lo]):
+            continue
+        for i in range(lo, hi):
+            if not (np.isfinite(x[i]) and np.isfinite(y[i])):
+                return NOT_FINITE
+        if kind[p] < SHELL:
+            continue
+        twice = 0.0
+        for i in range(lo, hi - 1):
+            twice += (x[i] - x[lo]) * (y[i + 1] - y[lo]) - (x[i + 1] - x[lo]) * (y[i] - y[lo])
+        if (twice < 0) == (kind[p] == SHELL):
+            for i in range((hi - lo) // 2):
+                j = hi - 1 - i
+                x[lo + i], x[j] = x[j], x[lo + i]
+                y[lo + i], y[j] = y[j], y[lo + i]
+    return OK
+
+
+@kernel
+def areas(
+    x: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+    part_start: _Ints,
+    kind: npt.NDArray[np.int8],
+    start: _Ints,
+    found: npt.NDArray[np.float64],
+) -> None:
+    """Fill the planar area of each geometry from its oriented rings, each measured from its own first vertex."""
+    for g in range(start.size - 1):
+        twice = 0.0
+        for p in range(start[g], start[g + 1]):
+            if kind[p] < SHELL:
+                continue
+            lo = part_start[p]
+            for i in range(lo, part_start[p + 1] - 1):
+                twice += (x[i] - x[lo]) * (y[i + 1] - y[lo]) - (x[i + 1] - x[lo]) * (y[i] - y[lo])
+        found[g] = twice / 2
