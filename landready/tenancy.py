@@ -26,9 +26,9 @@ from landready.permits import Permit
 from landready.plans import Plot, SupplyPlan, Upload
 from landready.pushes import Push, PushPlot
 from landready.reservations import Reservation
+from landready.routes import ConnectionRoute
 
 Rule = Callable[[Actor], ColumnElement[bool]]
-from landready.routes import ConnectionRoute
 SHOWN = ("listed", "suspended", "sold")
 
 
@@ -136,8 +136,6 @@ def _override_rule(actor: Actor) -> ColumnElement[bool]:
     )
 
 
-def _push_rule(actor: Actor) -> ColumnElement[bool]:
-    return or_(of_office_or_enterprise(Push)(actor), mine(actor, Role.OWNER, Push.owner_id))
 def _of_office(model: type[BaseLayer | BaseFeature]) -> Rule:
     def rule(actor: Actor) -> ColumnElement[bool]:
         return or_(mine(actor, Role.OFFICE, model.office_id), _supervised(actor, model.office_id))
@@ -145,6 +143,8 @@ def _of_office(model: type[BaseLayer | BaseFeature]) -> Rule:
     return rule
 
 
+def _push_rule(actor: Actor) -> ColumnElement[bool]:
+    return or_(of_office_or_enterprise(Push)(actor), mine(actor, Role.OWNER, Push.owner_id))
 
 
 def _answer_rule(actor: Actor) -> ColumnElement[bool]:
@@ -223,11 +223,11 @@ RULES: dict[type[Base], Rule] = {
     ServedShare: of_office_or_enterprise(ServedShare),
     DemandOverride: _override_rule,
     Reservation: of_office_or_enterprise(Reservation),
-    Push: _push_rule,
-    PushPlot: of_office_or_enterprise(PushPlot),
     BaseLayer: _of_office(BaseLayer),
     BaseFeature: _of_office(BaseFeature),
     ConnectionRoute: of_office_or_enterprise(ConnectionRoute),
+    Push: _push_rule,
+    PushPlot: of_office_or_enterprise(PushPlot),
     Answer: _answer_rule,
     Attachment: _attachment_rule,
     AnswerBatch: of_office_or_enterprise(AnswerBatch),

@@ -67,10 +67,10 @@ SEEN: dict[str, dict[str, int]] = {
     "exchange": {"permit": 1},
     "city_supervisor": {
         **dict.fromkeys(ONE_EACH, 1),
-        "push": 2,
-        "item": 2,
         "base_layer": 1,
         "base_feature": 1,
+        "push": 2,
+        "item": 2,
         "item_move": 2,
     },
     "public": {},
@@ -251,8 +251,6 @@ SMUGGLED = {
         "insert into facility (layer_id, enterprise_id, row, name, attributes, geom)"
         " values (:layer, :me, 1, '', '{}', 'srid=4490;point(110 20)')",
     ),
-    "a listing of a foreign plot": (
-        "office",
     "a road in a foreign base layer": (
         "office",
         "insert into base_feature (layer_id, office_id, row, name, geom)"
@@ -264,6 +262,8 @@ SMUGGLED = {
         " straight_m, working_crs, computed_at, base, met, geom) select near_id, :me, enterprise_id, utility, method, why,"
         " 1, 1, 1, working_crs, now(), base, met, geom from connection_route",
     ),
+    "a listing of a foreign plot": (
+        "office",
         "insert into listing (plot_id, office_id, city, verdict_id, state, state_reason, listed_at, changed_at)"
         " values (:plot, :me, '460100', :verdict, 'suspended', '', now(), now())",
     ),
@@ -301,9 +301,9 @@ def test_no_row_is_hung_on_a_row_of_another_tenant(database, worlds, row):
                 ("application", "application", "office_id = :other"),
                 ("item", "item", "office_id = :other"),
                 ("layer", "layer", "kind = 'facilities' and id > 2"),
+                ("base_layer", "base_layer", "office_id = :other"),
             )
         }
-                ("base_layer", "base_layer", "office_id = :other"),
     assert None not in of_theirs.values()
     with (
         pytest.raises(DBAPIError, match=r"row-level security|begins on offer"),

@@ -20,16 +20,16 @@ from landready.outbox import OutboxEvent
 from landready.permits import Permit
 from landready.plans import Plot
 from landready.pushes import Push
-from landready.shapes import multi, stored
 from landready.reminders import Reminder
 from landready.routes import ConnectionRoute
+from landready.shapes import multi, stored
 from push.models import Attempt, Delivery, Endpoint
 from tests.factories import (
     NOW,
     make_account,
     make_answer,
-    make_department,
     make_base_layer,
+    make_department,
     make_enterprise,
     make_key,
     make_layer,
@@ -129,22 +129,6 @@ def make_world(session: Session, city: str, x: float) -> World:
     )
     add(near)
     add(ServedShare(check_id=check.id, share=1, **both))
-    add(
-        Verdict(
-            plot_id=plot.id,
-            office_id=office.id,
-            plot_revision=1,
-            ready=False,
-            blockers=[],
-            warnings=[],
-            inputs={},
-            rule_version="x",
-            evaluated_at=NOW,
-            valid_until=NOW,
-        )
-    )
-    permit = add(
-        Permit(
     base_upload = make_upload(session, office, kind="roads", stored_as=KEPT_LAYER)
     base_layer = make_base_layer(session, office, (link_shape, {"road_class": "street"}))
     add(
@@ -164,6 +148,22 @@ def make_world(session: Session, city: str, x: float) -> World:
             **both,
         )
     )
+    add(
+        Verdict(
+            plot_id=plot.id,
+            office_id=office.id,
+            plot_revision=1,
+            ready=False,
+            blockers=[],
+            warnings=[],
+            inputs={},
+            rule_version="x",
+            evaluated_at=NOW,
+            valid_until=NOW,
+        )
+    )
+    permit = add(
+        Permit(
             permit_no=f"建字第{city}号",
             source_id=exchange.id,
             office_id=office.id,
@@ -262,6 +262,8 @@ def make_world(session: Session, city: str, x: float) -> World:
             "item_id": items["enterprise"],
             "department_item_id": items["department"],
             "upload_id": upload.id,
+            "base_upload_id": base_upload.id,
+            "base_layer_id": base_layer.id,
             "layer_id": layer.id,
             "attachment_id": attachment.id,
             "delivery_id": delivery.id,
@@ -278,8 +280,6 @@ def make_world(session: Session, city: str, x: float) -> World:
 
 
 def add_people(session: Session, world: World) -> None:
-            "base_upload_id": base_upload.id,
-            "base_layer_id": base_layer.id,
     """Give every role of a world an account, and its connected system a key of its own."""
     for name, actor in world.actors.items():
         if name not in ("public", "exchange", "office"):
