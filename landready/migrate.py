@@ -33,7 +33,7 @@ def upgrade(settings: Settings, revision: str = "head") -> None:
     """
     with _owner(settings) as connection:
         _prepare(connection, settings)
-        alembic.command.upgrade(config(connection), revision)
+        alembic.command.upgrade(config(connection, _secret_key(settings)), revision)
         if revision == "head":
             gate.write_rules(connection, settings.gate)
             connection.commit()
@@ -41,7 +41,7 @@ def upgrade(settings: Settings, revision: str = "head") -> None:
 
 def downgrade(settings: Settings, revision: str) -> None:
     with _owner(settings) as connection:
-        alembic.command.downgrade(config(connection), revision)
+        alembic.command.downgrade(config(connection, _secret_key(settings)), revision)
 
 
 def behind(settings: Settings) -> tuple[str, ...]:
@@ -63,12 +63,18 @@ def revisions() -> tuple[str, ...]:
     return tuple(reversed([step.revision for step in steps]))
 
 
-def config(connection: Connection | None) -> Config:
-    """Alembic's configuration for one connection; there is no alembic.ini."""
-    made = Config(attributes={"connection": connection})
+def config(connection: Connection | None, secret_key: str = "") -> Config:
+    """Alembic's configuration for one connection; there is no alembic.ini. Steps that seal secrets need the key."""
+    made = Config(attributes={"connection": connection, "secret_key": secret_key})
     made.set_main_option("script_location", str(ROOT / "migrations").replace("%", "%%"))
     made.set_main_option("file_template", "%%(rev)s_%%(slug)s")
     return made
+
+
+def _secret_key(settings: Settings) -> str:
+    """The key that the installation runs with; empty where it was not told to this process and none is kept."""
+    kept = servers.private_database(settings) or (settings.var / "secret").exists()
+    return servers.secret_key(settings) if kept else settings.secret_key
 
 
 @contextmanager

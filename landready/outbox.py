@@ -6,14 +6,18 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, text
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from landready.db import Base, as_engine
 
 
 class OutboxEvent(Base):
-    """One message to one enterprise. `body` is frozen: the bytes stored are the bytes signed and sent."""
+    """One message to one enterprise. `body` is frozen at the commit: the bytes stored are the bytes signed and sent.
+
+    At the commit the database gives it the enterprise's next number and writes that into the body (migration 0005): numbers
+    have no gaps, and who sees one has seen or can see every smaller one. Only `endpoint.test` has none.
+    """
 
     __tablename__ = "outbox_event"
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
@@ -24,12 +28,17 @@ class OutboxEvent(Base):
     body: Mapped[bytes] = mapped_column(LargeBinary)
     body_sha256: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
+    number: Mapped[int | None] = mapped_column(BigInteger)
     # Set by push once a delivery exists for each endpoint concerned.
     fanned_out_at: Mapped[datetime | None]
     __table_args__ = (
         Index(
             "ix_outbox_event_waiting", "created_at", postgresql_where=text("fanned_out_at is null")
         ),
+        Index(
+            "ix_outbox_event_unnumbered", "enterprise_id", postgresql_where=text("number is null")
+        ),
+        Index("uq_outbox_event_number", "enterprise_id", "number", unique=True),
     )
 
 
@@ -43,7 +52,10 @@ def record(
     data: dict[str, Any],
     now: datetime,
 ) -> uuid.UUID:
-    """Write one event for one enterprise in the caller's transaction and return its id (the webhook-id)."""
+    """Write one event for one enterprise in the caller's transaction and return its id (the webhook-id).
+
+    Its number is known after the commit only.
+    """
     event_id = uuid.uuid4()
     envelope = {"id": str(event_id), "type": type_, "timestamp": now.isoformat(), "data": data}
     body = json.dumps(envelope, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()

@@ -48,6 +48,21 @@ _REFUSED_V6 = tuple(
 )
 
 
+# Where an enterprise's receiver may lie if an administrator approves it: private networks, those shared by carriers, and
+# this machine itself. Link-local, multicast and reserved ranges never: nobody's receiver is there, but metadata is.
+APPROVABLE: tuple[Network, ...] = (
+    IPv4Network("10.0.0.0/8"),
+    IPv4Network("100.64.0.0/10"),
+    IPv4Network("127.0.0.0/8"),
+    IPv4Network("172.16.0.0/12"),
+    IPv4Network("192.168.0.0/16"),
+    IPv6Network("::1/128"),
+    IPv6Network("fc00::/7"),
+)
+# Metadata services of clouds that lie inside those.
+_NEVER: tuple[Address, ...] = (IPv4Address("100.100.100.200"), IPv6Address("fd00:ec2::254"))
+
+
 class BadUrl(ValueError):
     """Not a URL a webhook may have."""
 
@@ -89,8 +104,13 @@ def parse(url: str) -> Target:
 
 
 def allowed(address: Address, networks: Iterable[Network]) -> bool:
-    """Whether the configuration names `address` as a place inside (push.allow_networks)."""
-    return any(_plain(address) in network for network in networks)
+    """Whether `address` lies in one of `networks` and may be approved at all."""
+    plain = _plain(address)
+    return (
+        plain not in _NEVER
+        and any(plain in network for network in APPROVABLE)
+        and any(plain in network for network in networks)
+    )
 
 
 def refused(address: Address) -> bool:

@@ -4,32 +4,41 @@ import logging
 import random
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from landready.db import ENGINE, Engine, transaction
 from landready.settings import Push
 from push import signing, transport
-from push.claims import Claim, claim, settle
+from push.claims import Claim, Result, claim, settle
 from push.fanout import fan_out
-from push.schedule import next_step
-from push.transport import Outcome
+from push.schedule import again_at_once, next_step
+from push.transport import Failed, Fault, Outcome
+from push.vault import CannotOpen, Vault
 
 _THREADS = 64
 # While something slow is under way, new work is looked for this often.
 _LOOK_S = 0.05
 _SETTLE_AGAIN_S = 0.5
+# A worker that hangs or is cut off holds rows: after this time PostgreSQL ends its transaction for it.
+_IDLE = text("set local idle_in_transaction_session_timeout = '10s'")
 # PostgreSQL refuses, went away, or is so slow that no connection comes free.
 DATABASE_AWAY = (DBAPIError, PoolTimeout)
 
 log = logging.getLogger(__name__)
+Sending = set[Future[Result]]
 
 
 def deliver(
-    engine: Engine, settings: Push, stopping: threading.Event, patience_s: float | None = None
+    engine: Engine,
+    settings: Push,
+    vault: Vault,
+    stopping: threading.Event,
+    patience_s: float | None = None,
 ) -> bool:
     """Send everything that is due; return whether nothing was left.
 
@@ -39,27 +48,37 @@ def deliver(
         DBAPIError, TimeoutError: PostgreSQL does not answer (`DATABASE_AWAY`). What was sent by then is settled or will be sent again.
     """
     ends = time.monotonic() + patience_s if patience_s is not None else float("inf")
-    under_way: set[Future[None]] = set()
+    under_way: Sending = set()
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="deliver") as pool:
-        while True:
-            may_start = not stopping.is_set() and time.monotonic() < ends
-            if may_start:
-                under_way |= {
-                    pool.submit(_attempt, engine, settings, one)
-                    for one in _take(engine, settings, _THREADS - len(under_way))
-                }
-            if not under_way:
-                return may_start
-            done, under_way = wait(under_way, timeout=_LOOK_S)
-            for one in done:
-                one.result()
+        try:
+            while True:
+                may_start = not stopping.is_set() and time.monotonic() < ends
+                if may_start:
+                    under_way |= {
+                        pool.submit(attempt, settings, vault, one)
+                        for one in _take(engine, settings, _THREADS - len(under_way))
+                    }
+                if not under_way:
+                    return may_start
+                done, under_way = wait(under_way, _LOOK_S, FIRST_COMPLETED)
+                _settle(engine, [one.result() for one in done])
+        finally:
+            _settle(engine, [one.result() for one in under_way])
 
 
 def _take(engine: Engine, settings: Push, limit: int) -> list[Claim]:
     now = _now()
     with transaction(engine, ENGINE) as session:
-        fan_out(session, now)
-        return claim(session, limit, lease(settings), now) if limit else []
+        session.execute(_IDLE)
+        fanned_out = fan_out(session, now)
+        if not fanned_out and limit:
+            return claim(session, limit, lease(settings), now)
+    # Fan-out holds endpoints that a claim wants for itself, so it ends first.
+    if not fanned_out or not limit:
+        return []
+    with transaction(engine, ENGINE) as session:
+        session.execute(_IDLE)
+        return claim(session, limit, lease(settings), now)
 
 
 def lease(settings: Push) -> timedelta:
@@ -67,24 +86,40 @@ def lease(settings: Push) -> timedelta:
     return timedelta(seconds=2 * settings.timeout_s)
 
 
-def _attempt(engine: Engine, settings: Push, claim: Claim) -> None:
-    outcome = _send(settings, claim)
+def attempt(settings: Push, vault: Vault, claim: Claim) -> Result:
+    """Send one claim and decide what follows; a refused connection is tried twice."""
+    began = time.monotonic()
+    outcome, sends = _send(settings, vault, claim), 1
+    if again_at_once(outcome, time.monotonic() - began):
+        outcome, sends = _send(settings, vault, claim), 2
     jitter = random.uniform(-1, 1)  # noqa: S311 - spreads load, guards nothing
-    step = next_step(claim.number, outcome, _now(), jitter, settings.schedule_s)
-    log.info("event %s to endpoint %s: %s, %s", claim.event_id, claim.endpoint_id, outcome, step)
-    while True:
+    now = _now()
+    step = next_step(claim.number, outcome, now, jitter, settings.schedule_s)
+    log.info(
+        "event %s to endpoint %s: %s, %s",
+        claim.event_id,
+        claim.receiver.endpoint_id,
+        outcome,
+        step,
+    )
+    return Result(claim, outcome, step, now, sends)
+
+
+def _settle(engine: Engine, results: list[Result]) -> None:
+    """Write results down. The receivers have them: as long as a lease holds, try to say so instead of sending it twice."""
+    while results:
         try:
             with transaction(engine, ENGINE) as session:
-                now = _now()
-                if not settle(session, claim, outcome, step, now):
-                    log.warning("delivery %s was taken over", claim.delivery_id)
+                session.execute(_IDLE)
+                held = settle(session, results)
         except DATABASE_AWAY as error:
-            # The receiver has it: as long as the lease holds, try to say so instead of sending it twice.
-            log.warning("delivery %s cannot be settled: %s", claim.delivery_id, brief(error))
-            if _now() > claim.lease_until:
-                return
+            log.warning("%s results cannot be settled: %s", len(results), brief(error))
+            results = [one for one in results if _now() <= one.claim.lease_until]
             time.sleep(_SETTLE_AGAIN_S)
         else:
+            for one in results:
+                if one.claim.delivery_id not in held:
+                    log.warning("delivery %s was taken over", one.claim.delivery_id)
             return
 
 
@@ -93,13 +128,18 @@ def brief(error: Exception) -> str:
     return str(error).split("\n", 1)[0]
 
 
-def _send(settings: Push, claim: Claim) -> Outcome:
+def _send(settings: Push, vault: Vault, claim: Claim) -> Outcome:
+    to = claim.receiver
+    try:
+        secret, *old = (vault.open(one, to.enterprise_id) for one in to.secrets)
+    except CannotOpen:
+        return Failed(Fault.SEALED)
     return transport.post(
-        claim.url,
+        to.url,
         claim.body,
-        signing.headers(claim.secret, claim.event_id, claim.body, _now()),
+        signing.headers(secret, claim.event_id, claim.body, _now(), *old),
         timeout_s=settings.timeout_s,
-        allow=settings.allow_networks,
+        allow=to.networks,
     )
 
 

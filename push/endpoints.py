@@ -1,6 +1,6 @@
-"""An enterprise's receiving systems: added, disabled, tried out."""
+"""An enterprise's receiving systems: added, moved, given a new secret, tried out, disabled."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
 
@@ -11,11 +11,15 @@ from landready.errors import Conflict, Invalid, NotAllowed, NotFound
 from landready.outbox import OutboxEvent
 from push import signing
 from push.addresses import BadUrl, parse
-from push.models import Delivery, Endpoint
+from push.models import Delivery, Endpoint, EndpointNetwork
+from push.vault import Vault
+
+# After a change of the secret the old one signs too, as long as Svix lets it.
+OVERLAP = timedelta(hours=24)
 
 
 def add_endpoint(
-    session: Session, enterprise_id: int, url: str, now: datetime
+    session: Session, vault: Vault, enterprise_id: int, url: str, now: datetime
 ) -> tuple[Endpoint, str]:
     """Add a receiving system and return it with its secret, which is shown this once.
 
@@ -30,18 +34,76 @@ def add_endpoint(
     own = actor.role is Role.ENTERPRISE and actor.organisation_id == enterprise_id
     if not own and actor.role is not Role.ADMIN:
         raise NotAllowed
-    url = url.strip()
-    try:
-        parse(url)
-    except BadUrl as error:
-        raise Invalid((_bad_url(url),)) from error
-    if any(one.url == url and not one.disabled_at for one in endpoints_of(session, enterprise_id)):
-        raise Conflict(N_("这个接收地址已经登记。"))
+    url = _usable(session, enterprise_id, url)
     secret = signing.new_secret()
-    endpoint = Endpoint(enterprise_id=enterprise_id, url=url, secret=secret, created_at=now)
+    endpoint = Endpoint(
+        enterprise_id=enterprise_id,
+        url=url,
+        secret=vault.seal(secret, enterprise_id),
+        created_at=now,
+    )
     session.add(endpoint)
     session.flush()
     return endpoint, secret
+
+
+def change_url(session: Session, endpoint_id: int, url: str, now: datetime) -> None:
+    """Send to another address from now on, with the same secret.
+
+    Networks were approved for the host and port that the administrator saw: with another host or port they are revoked.
+
+    Raises:
+        NotFound: no such system, or not the asker's.
+        Invalid: not a usable URL.
+        Conflict: the system is disabled, or the enterprise has that address already.
+    """
+    endpoint = _in_use(session, endpoint_id)
+    if url.strip() == endpoint.url:
+        return
+    url = _usable(session, endpoint.enterprise_id, url)
+    before, after = parse(endpoint.url), parse(url)
+    moved = (before.scheme, before.netloc) != (after.scheme, after.netloc)
+    endpoint.url = url
+    # What was learnt of the old place says nothing of the new one.
+    endpoint.failures, endpoint.failing_since, endpoint.resting_until = 0, None, None
+    session.flush()
+    if moved:
+        with as_engine(session):
+            session.execute(
+                update(EndpointNetwork)
+                .where(
+                    EndpointNetwork.endpoint_id == endpoint_id, EndpointNetwork.revoked_at.is_(None)
+                )
+                .values(revoked_at=now)
+            )
+
+
+def rotate_secret(session: Session, vault: Vault, endpoint_id: int, now: datetime) -> str:
+    """Give a system a new secret and return it, shown this once; for `OVERLAP` the old one signs beside it.
+
+    Raises:
+        NotFound: no such system, or not the asker's.
+        Conflict: the system is disabled, or the change before is not over: end it first if the old secret leaked.
+    """
+    endpoint = _in_use(session, endpoint_id)
+    if endpoint.old_secret and endpoint.old_secret_until and endpoint.old_secret_until > now:
+        raise Conflict(N_("上一次更换还没有结束：请先停用旧密钥，或等它到期。"))
+    secret = signing.new_secret()
+    endpoint.old_secret, endpoint.old_secret_until = endpoint.secret, now + OVERLAP
+    endpoint.secret = vault.seal(secret, endpoint.enterprise_id)
+    session.flush()
+    return secret
+
+
+def end_rotation(session: Session, endpoint_id: int) -> None:
+    """Let the old secret sign no longer, at once. Repeating it changes nothing.
+
+    Raises:
+        NotFound: no such system, or not the asker's.
+    """
+    endpoint = _own(session, endpoint_id)
+    endpoint.old_secret = endpoint.old_secret_until = None
+    session.flush()
 
 
 def endpoints_of(session: Session, enterprise_id: int) -> list[Endpoint]:
@@ -90,9 +152,7 @@ def send_test_event(session: Session, endpoint_id: int, now: datetime) -> int:
         NotFound: no such system, or not the asker's.
         Conflict: the system is disabled.
     """
-    endpoint = _own(session, endpoint_id)
-    if endpoint.disabled_at:
-        raise Conflict(N_("这个接收系统已停用。"))
+    endpoint = _in_use(session, endpoint_id)
     event_id = outbox.record(
         session,
         enterprise_id=endpoint.enterprise_id,
@@ -112,6 +172,7 @@ def send_test_event(session: Session, endpoint_id: int, now: datetime) -> int:
             event_id=event_id,
             enterprise_id=endpoint.enterprise_id,
             office_id=endpoint.enterprise_id,
+            owed_since=now,
             next_attempt_at=now,
             created_at=now,
         )
@@ -124,6 +185,24 @@ def _own(session: Session, endpoint_id: int) -> Endpoint:
     if endpoint is None:
         raise NotFound
     return endpoint
+
+
+def _in_use(session: Session, endpoint_id: int) -> Endpoint:
+    endpoint = _own(session, endpoint_id)
+    if endpoint.disabled_at:
+        raise Conflict(N_("这个接收系统已停用。"))
+    return endpoint
+
+
+def _usable(session: Session, enterprise_id: int, url: str) -> str:
+    url = url.strip()
+    try:
+        parse(url)
+    except BadUrl as error:
+        raise Invalid((_bad_url(url),)) from error
+    if any(one.url == url and not one.disabled_at for one in endpoints_of(session, enterprise_id)):
+        raise Conflict(N_("这个接收地址已经登记。"))
+    return url
 
 
 def _bad_url(url: str) -> Problem:

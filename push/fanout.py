@@ -23,7 +23,7 @@ def fan_out(session: Session, now: datetime) -> int:
             OutboxEvent.id, OutboxEvent.enterprise_id, OutboxEvent.office_id, OutboxEvent.push_id
         )
         .where(OutboxEvent.fanned_out_at.is_(None))
-        .order_by(OutboxEvent.created_at)
+        .order_by(OutboxEvent.created_at, OutboxEvent.number)
         .limit(_EVENTS_AT_ONCE)
         .with_for_update(skip_locked=True)
     ).all()
@@ -36,6 +36,7 @@ def fan_out(session: Session, now: datetime) -> int:
             "enterprise_id": event.enterprise_id,
             "office_id": event.office_id,
             "push_id": event.push_id,
+            "owed_since": now,
             "next_attempt_at": now,
             "created_at": now,
         }

@@ -10,6 +10,7 @@ from landready import servers, settings
 from landready.db import Engine, connect
 from push import doorbell
 from push.deliver import DATABASE_AWAY, brief, deliver
+from push.vault import Vault
 
 # A single wake ends after this time and rings for the next, so that the worker can say it is alive.
 _PATIENCE_S = 30.0
@@ -20,9 +21,9 @@ stopping = threading.Event()
 
 def wake() -> None:
     """Deliver what is due."""
-    push, engine, bell = _installation()
+    push, vault, engine, bell = _installation()
     try:
-        paid = deliver(engine, push, stopping, _PATIENCE_S)
+        paid = deliver(engine, push, vault, stopping, _PATIENCE_S)
     except DATABASE_AWAY as error:
         log.warning("PostgreSQL does not answer, the sweep will deliver: %s", brief(error))
         return
@@ -31,11 +32,12 @@ def wake() -> None:
 
 
 @cache
-def _installation() -> tuple[settings.Push, Engine, Redis]:
+def _installation() -> tuple[settings.Push, Vault, Engine, Redis]:
     """What this process works with, read at its first job and kept."""
     loaded = settings.load()
     return (
         loaded.push,
+        Vault(servers.secret_key(loaded)),
         connect(servers.database_url(loaded)),
         doorbell.connect(servers.redis_url(loaded)),
     )

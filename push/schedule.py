@@ -9,10 +9,15 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-from push.transport import Answered, Outcome
+from push.transport import Answered, Failed, Fault, Outcome
 
 _JITTER = 0.2
 _LONGEST_WAIT_ASKED = 2  # times the scheduled wait
+# So many failures one after the other open an endpoint's breaker; then one probe is sent after each rest.
+FAILING = 5
+_FIRST_REST_S, _LONGEST_REST_S = 5, 60
+# A connection that was refused faster than this is tried once more at once (Svix: the receiver was just restarting).
+FAST_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,28 @@ def next_step(
     if asked is None:
         return RetryAt(now + timedelta(seconds=wait * (1 + _JITTER * jitter)))
     return RetryAt(now + timedelta(seconds=min(max(asked, wait), wait * _LONGEST_WAIT_ASKED)))
+
+
+def rest(failures: int) -> timedelta | None:
+    """How long an endpoint with so many failures one after the other is left alone; None: not at all.
+
+    The rest is short beside the waits of the schedule from the fifth attempt on, so it moves no attempt of a single
+    delivery out of its window by more than a minute; it spares a dead receiver the thousands that wait behind it.
+    """
+    if failures < FAILING:
+        return None
+    doubled = _FIRST_REST_S * 2 ** min(failures - FAILING, 10)
+    return timedelta(seconds=min(doubled, _LONGEST_REST_S))
+
+
+def span(schedule_s: Sequence[int]) -> timedelta:
+    """The time after which the last attempt of a schedule is over, however late its jitter put each."""
+    return timedelta(seconds=sum(schedule_s) * (1 + _JITTER))
+
+
+def again_at_once(outcome: Outcome, took_s: float) -> bool:
+    """Whether a connection that could not be made is tried a second time within the same attempt."""
+    return outcome == Failed(Fault.NO_CONNECTION) and took_s < FAST_S
 
 
 def _asked(outcome: Outcome, now: datetime) -> float | None:

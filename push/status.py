@@ -1,14 +1,17 @@
-"""How each push reached its enterprise, for the planner's and the enterprise's pages; what needs a person; sending again."""
+"""How each push reached its enterprise, for the planner's and the enterprise's pages; what needs a person; sending one again."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import select
+from sqlalchemy.orm import joinedload
 
 from geo.problems import N_, Problem
 from landready.db import Role, Session, actor_of, as_engine
 from landready.errors import Conflict, NotAllowed, NotFound
+from landready.organisations import Organisation
+from landready.outbox import OutboxEvent
 from landready.pushes import Push
 from push.models import Attempt, Delivery, Endpoint
 from push.transport import Fault
@@ -16,12 +19,13 @@ from push.transport import Fault
 _WORDS = {
     Fault.BAD_URL: N_("接收地址写法不可用。"),
     Fault.UNKNOWN_NAME: N_("接收地址的域名无法解析。"),
-    Fault.REFUSED_ADDRESS: N_("接收地址在内部网段，本系统的配置未允许（push.allow_networks）。"),
+    Fault.REFUSED_ADDRESS: N_("接收地址在内部网段，系统管理员还没有批准该网段。"),
     Fault.PLAIN_HTTP: N_("公网接收地址必须使用 https。"),
     Fault.NO_CONNECTION: N_("无法连接接收系统。"),
     Fault.TLS: N_("接收系统的证书未通过验证。"),
     Fault.TIMEOUT: N_("接收系统没有在时限内答复。"),
     Fault.BROKEN: N_("连接中断，没有收到完整答复。"),
+    Fault.SEALED: N_("本系统无法解开保存的签名密钥，请系统管理员检查 LANDREADY_SECRET_KEY。"),
     Fault.LOST: N_("发送进程中断，结果未知，已重新发送。"),
 }
 
@@ -38,7 +42,7 @@ class AttemptShown:
 
 @dataclass(frozen=True, slots=True)
 class WebhookState:
-    """One event on its way to one system of the enterprise: 'owed', 'delivered' or 'dead' (given up)."""
+    """One event on its way to one system of the enterprise: 'owed', 'delivered', 'dead' (given up) or 'pulled'."""
 
     delivery_id: int
     state: str
@@ -49,9 +53,29 @@ class WebhookState:
     @property
     def last_problem(self) -> Problem | None:
         """What went wrong last, in words; None once received."""
-        if self.state == "delivered":
+        if self.state in ("delivered", "pulled"):
             return None
         return next((one.problem for one in reversed(self.attempts) if one.problem), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """An event that did not reach an enterprise's system; `push` where it belongs to one the asker may see."""
+
+    webhook: WebhookState
+    enterprise: str
+    number: int | None
+    type: str
+    push: Push | None
+
+    @property
+    def title(self) -> str:
+        """The plan or project it is about, empty where it is about neither."""
+        if self.push is None:
+            return ""
+        if self.push.plan:
+            return self.push.plan.title
+        return self.push.permit.project_name if self.push.permit else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +118,47 @@ def overdue(session: Session, today: date) -> Sequence[Push]:
     ).all()
 
 
-def given_up(session: Session) -> Sequence[WebhookState]:
-    """Deliveries the asker may see that will not be tried again by themselves, newest first: a person must act."""
+def undelivered(session: Session) -> Sequence[Undelivered]:
+    """Return what the asker may see and a person must look after, newest first: deliveries that were given up.
+
+    It leaves the list when it is sent again, or when the enterprise acknowledges that it has pulled it.
+    """
     dead = session.scalars(
         select(Delivery).where(Delivery.state == "dead").order_by(Delivery.id.desc())
     ).all()
     attempts = _attempts(session, [one.id for one in dead])
-    return [_shown(one, attempts.get(one.id, ())) for one in dead]
+    pushes = _pushes(session, {one.push_id for one in dead if one.push_id})
+    with as_engine(session):
+        events = {
+            event_id: (number, type_)
+            for event_id, number, type_ in session.execute(
+                select(OutboxEvent.id, OutboxEvent.number, OutboxEvent.type).where(
+                    OutboxEvent.id.in_([one.event_id for one in dead])
+                )
+            )
+        }
+        enterprises = session.scalars(
+            select(Organisation).where(Organisation.id.in_({one.enterprise_id for one in dead}))
+        )
+        names = {one.id: one.name for one in enterprises}
+    return [
+        Undelivered(
+            _shown(one, attempts.get(one.id, ())),
+            names[one.enterprise_id],
+            *events[one.event_id],
+            pushes.get(one.push_id or 0),
+        )
+        for one in dead
+    ]
+
+
+def _pushes(session: Session, push_ids: Iterable[int]) -> Mapping[int, Push]:
+    found = session.scalars(
+        select(Push)
+        .where(Push.id.in_(push_ids))
+        .options(joinedload(Push.plan), joinedload(Push.permit))
+    )
+    return {one.id: one for one in found.unique()}
 
 
 def redeliver(session: Session, delivery_id: int, now: datetime) -> None:
@@ -126,8 +184,9 @@ def redeliver(session: Session, delivery_id: int, now: datetime) -> None:
             raise Conflict(N_("正在发送，请稍后再看结果。"))
         delivery.state = "owed"
         delivery.attempts_made = 0
-        delivery.next_attempt_at = now
+        delivery.owed_since = delivery.next_attempt_at = now
         delivery.delivered_at = None
+    session.info["told"] = True
 
 
 def _attempts(session: Session, delivery_ids: list[int]) -> dict[int, tuple[AttemptShown, ...]]:

@@ -1,5 +1,6 @@
-"""`python -m push.sweep`: deliver what is due, rung for or not, and once a day suspend listings whose ground has lapsed.
+"""`python -m push.sweep`: do what is due by the clock, rung for or not.
 
+Deliver, give up what a whole schedule could not bring, and once a day suspend listings whose ground has lapsed.
 Depends on the database alone.
 """
 
@@ -15,8 +16,10 @@ from landready.clock import today
 from landready.db import ENGINE, Engine, connect, transaction
 from landready.gate import suspend_lapsed
 from landready.settings import Gate, Push, Settings, load
-from push.claims import next_due
+from push.claims import give_up, next_due
 from push.deliver import DATABASE_AWAY, brief, deliver
+from push.schedule import span
+from push.vault import Vault
 
 _SHORTEST_PAUSE_S = 0.2
 
@@ -26,10 +29,13 @@ log = logging.getLogger(__name__)
 def sweep(engine: Engine, settings: Settings, stopping: threading.Event) -> None:
     """Do what is due, then wait for the next date or `sweep_s`, whichever is sooner, until `stopping`."""
     reviewed: date | None = None
+    vault = Vault(servers.secret_key(settings))
     while not stopping.is_set():
         pause = settings.push.sweep_s
         try:
-            deliver(engine, settings.push, stopping)
+            # Without end while something comes, but what else is due waits no longer than a period.
+            deliver(engine, settings.push, vault, stopping, settings.push.sweep_s)
+            _give_up(engine, settings.push)
             # Answers and promises end with a day of the calendar, so once a day is exact.
             if reviewed != (day := today(datetime.now(UTC))):
                 review_listings(engine, settings.gate)
@@ -47,6 +53,13 @@ def review_listings(engine: Engine, gate: Gate) -> None:
         lapsed = suspend_lapsed(session, gate, datetime.now(UTC))
     for listing in lapsed:
         log.info("listing %s suspended: its conditions no longer hold", listing.id)
+
+
+def _give_up(engine: Engine, settings: Push) -> None:
+    with transaction(engine, ENGINE) as session:
+        closed = give_up(session, span(settings.schedule_s), datetime.now(UTC))
+    if closed:
+        log.warning("%s deliveries given up: their endpoints fail since a whole schedule", closed)
 
 
 def _pause(engine: Engine, settings: Push) -> float:

@@ -3,6 +3,7 @@
 import uuid
 from dataclasses import dataclass
 from datetime import date
+from ipaddress import ip_network
 
 import shapely
 from sqlalchemy import select
@@ -13,6 +14,7 @@ from landready.answers import Attachment
 from landready.applications import Application, ApplicationField, Item, ItemMove
 from landready.checks import Check, NearFacility, ServedShare
 from landready.db import PUBLIC, Actor, Base, Role
+from landready.deadlines import ClockPause
 from landready.layers import Facility
 from landready.listings import Verdict
 from landready.organisations import Account, ApiKey, Organisation
@@ -23,7 +25,7 @@ from landready.pushes import Push
 from landready.reminders import Reminder
 from landready.routes import ConnectionRoute
 from landready.shapes import multi, stored
-from push.models import Attempt, Delivery, Endpoint
+from push.models import Attempt, Delivery, Endpoint, EndpointNetwork
 from tests.factories import (
     NOW,
     make_account,
@@ -106,6 +108,21 @@ def make_world(session: Session, city: str, x: float) -> World:
             body_sha256="",
             result=[],
             received_at=NOW,
+            **both,
+        )
+    )
+    day = date(2026, 3, 9)
+    add(ClockPause(push_id=push.id, first=day, last=day, reason="x", made_at=NOW, **both))
+    add(
+        Reminder(
+            push_id=push.id,
+            clock="answer",
+            notice="escalated",
+            title="x",
+            due_on=day,
+            on_day=day,
+            made_at=NOW,
+            supervisor_id=supervisor.id,
             **both,
         )
     )
@@ -232,11 +249,20 @@ def make_world(session: Session, city: str, x: float) -> World:
     endpoint = add(
         Endpoint(enterprise_id=enterprise.id, url="https://x.example", secret="s", created_at=NOW)
     )
+    network = add(
+        EndpointNetwork(
+            endpoint_id=endpoint.id,
+            enterprise_id=enterprise.id,
+            network=ip_network("10.20.0.0/16"),
+            approved_at=NOW,
+        )
+    )
     delivery = add(
         Delivery(
             endpoint_id=endpoint.id,
             event_id=event.id,
             push_id=push.id,
+            owed_since=NOW,
             next_attempt_at=NOW,
             created_at=NOW,
             **both,
@@ -268,6 +294,7 @@ def make_world(session: Session, city: str, x: float) -> World:
             "attachment_id": attachment.id,
             "delivery_id": delivery.id,
             "endpoint_id": endpoint.id,
+            "network_id": network.id,
             "organisation_id": enterprise.id,
             "account_id": accounts["office"].id,
             "key_id": session.scalars(

@@ -16,6 +16,7 @@ from landready.errors import Invalid
 from landready.overview import Public, public_enterprises
 from landready.utilities import Utility
 from push import endpoints
+from push.vault import Vault
 from web import maps
 from web.auth import SignedIn, only, public
 from web.filters import label
@@ -135,7 +136,9 @@ def add_endpoint(organisation_id: int) -> ResponseReturnValue:
     enterprise = administration.enterprise_of(database(), organisation_id)
     url = request.form.get("url", "")
     try:
-        _endpoint, secret = endpoints.add_endpoint(database(), enterprise.id, url, now())
+        _endpoint, secret = endpoints.add_endpoint(
+            database(), Vault(settings().secret_key), enterprise.id, url, now()
+        )
     except Invalid as error:
         return _page(organisation_id, error.problems, form="endpoint"), 422
     return _secret(organisation_id, _("推送签名密钥"), secret)

@@ -46,7 +46,7 @@ DOCUMENTS = ("docs/integrators.md", "docs/integrators.zh-CN.md")
 
 
 def test_the_bytes_of_an_event(database: Engine) -> None:
-    """Compact UTF-8 JSON with sorted keys, Chinese as it is; frozen with its hash."""
+    """Compact UTF-8 JSON, the number first, then sorted keys, Chinese as it is; frozen with its hash at the commit."""
     with transaction(database, ENGINE) as session:
         enterprise, office = make_enterprise(session), make_office(session)
         event_id = outbox.record(
@@ -58,9 +58,10 @@ def test_the_bytes_of_an_event(database: Engine) -> None:
             data={"plots": [{"name": "城西“二号”", "area_m2": 18706.5, "b": None}], "n": 1},
             now=datetime(2026, 3, 2, 2, 0, tzinfo=UTC),
         )
+    with transaction(database, ENGINE) as session:
         event = session.get_one(OutboxEvent, event_id)
     expected = (
-        '{"data":{"n":1,"plots":[{"area_m2":18706.5,"b":null,"name":"城西“二号”"}]},'
+        '{"number":1,"data":{"n":1,"plots":[{"area_m2":18706.5,"b":null,"name":"城西“二号”"}]},'
         f'"id":"{event_id}","timestamp":"2026-03-02T02:00:00+00:00","type":"plan.released"}}'
     ).encode()
     assert event.body == expected

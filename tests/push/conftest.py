@@ -22,22 +22,28 @@ from landready.db import ENGINE, Actor, Role, transaction
 from landready.settings import ROOT, Settings
 from landready.settings import Push as PushSettings
 from push import signing
-from push.models import Attempt, Delivery, Endpoint
+from push.models import Attempt, Delivery, Endpoint, EndpointNetwork
+from push.vault import Vault
 from tests.factories import make_push
 from tests.push.receiver import Receiver, wait_for
 
 TIMEOUT_S = 1
+SECRET = signing.new_secret()
 Process = subprocess.Popen[bytes]
 
 
 @dataclass
 class World:
-    """One office, one enterprise, one push between them; events are written as the domain writes them."""
+    """One office, one enterprise, one push between them; events are written as the domain writes them.
+
+    Its endpoints may lie on loopback and have the same `SECRET`.
+    """
 
     engine: Engine
     office_id: int
     enterprise_id: int
     push_id: int
+    vault: Vault
 
     @property
     def enterprise(self) -> Actor:
@@ -47,15 +53,27 @@ class World:
     def office(self) -> Actor:
         return Actor(Role.OFFICE, self.office_id)
 
-    def add_endpoint(self, url: str, enterprise_id: int | None = None) -> Endpoint:
+    def add_endpoint(
+        self, url: str, enterprise_id: int | None = None, network: str = "127.0.0.1/32"
+    ) -> Endpoint:
         with transaction(self.engine, ENGINE) as session:
+            owner = enterprise_id or self.enterprise_id
             endpoint = Endpoint(
-                enterprise_id=enterprise_id or self.enterprise_id,
+                enterprise_id=owner,
                 url=url,
-                secret=signing.new_secret(),
+                secret=self.vault.seal(SECRET, owner),
                 created_at=datetime.now(UTC),
             )
             session.add(endpoint)
+            session.flush()
+            session.add(
+                EndpointNetwork(
+                    endpoint_id=endpoint.id,
+                    enterprise_id=owner,
+                    network=ip_network(network),
+                    approved_at=datetime.now(UTC),
+                )
+            )
         return endpoint
 
     def record(self, number: int = 1, enterprise_id: int | None = None) -> list[uuid.UUID]:
@@ -86,10 +104,15 @@ class World:
 
 
 @pytest.fixture
-def world(database: Engine) -> World:
+def world(database: Engine, vault: Vault) -> World:
     with transaction(database, ENGINE) as session:
         push = make_push(session)
-        return World(database, push.office_id, push.enterprise_id, push.id)
+        return World(database, push.office_id, push.enterprise_id, push.id, vault)
+
+
+@pytest.fixture(scope="session")
+def vault(settings: Settings) -> Vault:
+    return Vault(settings.secret_key)
 
 
 @pytest.fixture
@@ -100,12 +123,11 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture(scope="session")
 def push_settings(settings: Settings) -> PushSettings:
-    """Loopback is an allowed network here, and nobody waits long."""
+    """Nobody waits long."""
     return settings.push.model_copy(
         update={
             "timeout_s": TIMEOUT_S,
             "sweep_s": 0.5,
-            "allow_networks": (ip_network("127.0.0.1/32"),),
         }
     )
 
@@ -116,7 +138,7 @@ def push_environment(
 ) -> dict[str, str]:
     """The same settings for a process of its own."""
     text = (ROOT / "config.toml").read_text(encoding="utf-8")
-    given = {"timeout_s": str(TIMEOUT_S), "sweep_s": "0.5", "allow_networks": '["127.0.0.1/32"]'}
+    given = {"timeout_s": str(TIMEOUT_S), "sweep_s": "0.5"}
     for key, value in given.items():
         text, changed = re.subn(rf"^{key} = .*$", f"{key} = {value}", text, flags=re.MULTILINE)
         assert changed == 1

@@ -26,14 +26,16 @@ def other(world) -> Actor:
 
 def add(world, actor: Actor, enterprise_id: int | None = None, url: str = URL) -> Endpoint:
     with transaction(world.engine, actor) as session:
-        return add_endpoint(session, enterprise_id or world.enterprise_id, url, NOW)[0]
+        return add_endpoint(session, world.vault, enterprise_id or world.enterprise_id, url, NOW)[0]
 
 
 def test_the_secret_is_shown_to_the_enterprise_that_adds_it(world):
     with transaction(world.engine, world.enterprise) as session:
-        endpoint, secret = add_endpoint(session, world.enterprise_id, f" {URL} ", NOW)
+        endpoint, secret = add_endpoint(session, world.vault, world.enterprise_id, f" {URL} ", NOW)
     assert secret.startswith("whsec_")
-    assert (endpoint.url, endpoint.secret) == (URL, secret)
+    assert endpoint.url == URL
+    assert secret not in endpoint.secret
+    assert world.vault.open(endpoint.secret, world.enterprise_id) == secret
 
 
 def test_the_administrator_may_add_one_for_an_enterprise(world):
@@ -100,11 +102,11 @@ def test_disabling_closes_what_was_owed(world):
 def test_a_test_event_goes_to_the_one_receiver_and_no_office_sees_it(
     world, receiver, push_settings
 ):
-    target = add(world, world.enterprise, url=receiver.url)
+    target = world.add_endpoint(receiver.url)
     add(world, world.enterprise)
     with transaction(world.engine, world.enterprise) as session:
         delivery_id = send_test_event(session, target.id, NOW)
-    deliver(world.engine, push_settings, threading.Event())
+    deliver(world.engine, push_settings, world.vault, threading.Event())
     (request,) = receiver.requests
     assert b'"type":"endpoint.test"' in request.body
     assert [(one.id, one.state) for one in world.deliveries()] == [(delivery_id, "delivered")]
@@ -137,7 +139,7 @@ def walled(world, receiver, push_settings, other):
         )
     world.add_endpoint(receiver.url, other.organisation_id)
     world.record(enterprise_id=other.organisation_id)
-    deliver(world.engine, push_settings, threading.Event())
+    deliver(world.engine, push_settings, world.vault, threading.Event())
     assert len(world.deliveries()) == len(world.attempts()) == 2
     return {
         world.enterprise: (1, 1, 1),

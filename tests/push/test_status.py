@@ -11,7 +11,7 @@ from push.deliver import deliver
 from push.endpoints import disable
 from push.fanout import fan_out
 from push.models import Delivery
-from push.status import _WORDS, DeliverySummary, deliveries_of, given_up, overdue, redeliver
+from push.status import _WORDS, DeliverySummary, deliveries_of, overdue, redeliver, undelivered
 from push.transport import Fault
 from tests.factories import make_enterprise, make_owner, make_push
 from tests.push.receiver import Reply
@@ -22,7 +22,9 @@ PUBLIC = Actor(Role.PUBLIC)
 @pytest.fixture
 def pay(world, push_settings):
     def pay(**changed: object) -> None:
-        deliver(world.engine, push_settings.model_copy(update=changed), threading.Event())
+        deliver(
+            world.engine, push_settings.model_copy(update=changed), world.vault, threading.Event()
+        )
 
     return pay
 
@@ -87,11 +89,14 @@ def test_what_was_given_up_is_shown_to_office_and_enterprise(world, receiver, pa
     pay(schedule_s=(0,))
     for actor in (world.office, world.enterprise):
         with transaction(world.engine, actor) as session:
-            (one,) = given_up(session)
-        assert (one.state, one.next_attempt_at) == ("dead", None)
-        assert one.last_problem.message == "接收系统答复 500。"
+            (one,) = undelivered(session)
+        assert (one.webhook.state, one.webhook.next_attempt_at) == ("dead", None)
+        assert one.webhook.last_problem.message == "接收系统答复 500。"
+        assert (one.number, one.type) == (1, "plan.released")
+        assert one.enterprise.startswith("enterprise")
+        assert one.title.startswith("plan")
     with transaction(world.engine, PUBLIC) as session:
-        assert given_up(session) == []
+        assert undelivered(session) == []
 
 
 def test_an_owner_sees_nothing_of_a_plan_s_pushes(world):
