@@ -4,7 +4,6 @@ import os
 import tomllib
 from collections.abc import Mapping
 from datetime import date
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
@@ -78,13 +77,13 @@ class Check(_Section):
     reserve_days: PositiveInt = 180
     connect_m: PositiveFloat = 20.0
 
+
 class Route(_Section):
     """What a connection line avoids: a metre of open ground costs `open_ground` metres along a street."""
 
     open_ground: PositiveFloat = 3.0
     leg_m: PositiveFloat = 300.0
     around_m: PositiveFloat = 1000.0
-
 
 
 class GateRule(_Section):
@@ -109,6 +108,11 @@ class Clocks(_Section):
     contact_source: str
     first_design_days: PositiveInt
     first_design_source: str
+    acknowledge_days: PositiveInt = 1
+    acknowledge_source: str = ""
+    remind_days: PositiveInt = 1
+    escalate_days: PositiveInt = 2
+    notices_from: int = Field(default=8, ge=0, le=23)
 
 
 class Upload(_Section):
@@ -129,7 +133,6 @@ class Push(_Section):
     schedule_s: tuple[int, ...]
     timeout_s: PositiveFloat = 15
     sweep_s: PositiveFloat = 15
-    allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
 class Settings(_Section):
@@ -141,9 +144,9 @@ class Settings(_Section):
     files: Files = Files()
     web: Web = Web()
     map: Map = Map()
-    route: Route = Route()
     region: Region = Region()
     check: Check = Check()
+    route: Route = Route()
     gate: Gate
     clocks: Clocks
     upload: Upload = Upload()
