@@ -15,7 +15,7 @@ from landready.settings import Check, Region
 
 POSITIVE = (AnswerVerdict.READY, AnswerVerdict.READY_BY)
 # Every problem's code begins with the field it is about.
-FIELDS = ("verdict", "point", "capacity", "works", "ready_by", "reason", "valid_until")
+FIELDS = ("verdict", "point", "capacity", "works", "ready_by", "reason", "valid_until", "over")
 _LONGEST = 2000
 
 
@@ -36,6 +36,8 @@ class AnswerDraft:
     ready_by: date | None = None
     reason: str = ""
     valid_until: date | None = None
+    # Why the plot can be connected although the registered spare capacity does not suffice; used only where it does not.
+    over: str = ""
 
 
 def relevant(draft: AnswerDraft) -> AnswerDraft:
@@ -46,7 +48,7 @@ def relevant(draft: AnswerDraft) -> AnswerDraft:
         case AnswerVerdict.READY:
             return replace(draft, works="", ready_by=None)
         case AnswerVerdict.NOT_POSSIBLE:
-            kept = replace(draft, connection_point=None, spare_capacity=None)
+            kept = replace(draft, connection_point=None, spare_capacity=None, over="")
             return replace(kept, works="", ready_by=None)
         case _:
             return AnswerDraft(draft.plot_id, draft.utility, draft.verdict, reason=draft.reason)
@@ -63,7 +65,7 @@ def word_faults(draft: AnswerDraft, today: date) -> Iterator[Problem]:
     spare = draft.spare_capacity
     if spare is not None and not (math.isfinite(spare) and spare >= 0):
         yield _fault("capacity_unusable", N_("可用余量应是不小于 0 的数字；不清楚可以不填。"))
-    for name, said in (("works", draft.works), ("reason", draft.reason)):
+    for name, said in (("works", draft.works), ("reason", draft.reason), ("over", draft.over)):
         if len(said) > _LONGEST:
             yield _fault(
                 f"{name}_long", N_("文字超过 {limit} 字，请写得简短些或放进附件。"), limit=_LONGEST

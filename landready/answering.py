@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from geo.problems import N_, Problem
+from landready import reserving
 from landready.answer_rules import AnswerDraft as AnswerDraft
 from landready.answer_rules import point_faults, relevant, word_faults
 from landready.answers import Answer
@@ -40,14 +41,18 @@ def answer(
 ) -> Answer:
     """Record what a person confirmed for one plot and utility, as the next version; a listing that loses its ground is suspended.
 
+    A positive answer at a facility reserves what the plot needs there (landready.reserving); what does not fit any more needs
+    a reason of the engineer, who knows the network better than its register does.
+
     Raises:
         NotFound: the push, or the plot and utility in it, is not the asker's.
         Invalid: with every fault of the draft; nothing is recorded.
     """
     push = own_push(session, push_id, lock=True)
     drafts = [relevant(draft)]
-    _refuse(_faults(session, push, drafts, check, region, now))
-    return _record(session, push, drafts, gate, account_id, now)[0]
+    found = _wishes(session, push, drafts, check, region, now, lock=True)
+    _refuse(_faults(session, push, drafts, check, region, now) + reserving.faults(found))
+    return _record(session, push, drafts, found, check, gate, account_id, now)[0]
 
 
 def answer_many(
@@ -70,8 +75,9 @@ def answer_many(
     """
     push = own_push(session, push_id, lock=True)
     drafts = _spread(session, push, pairs, draft, check)
-    _refuse(_faults(session, push, drafts, check, region, now))
-    return _record(session, push, drafts, gate, account_id, now)
+    found = _wishes(session, push, drafts, check, region, now, lock=True)
+    _refuse(_faults(session, push, drafts, check, region, now) + reserving.faults(found))
+    return _record(session, push, drafts, found, check, gate, account_id, now)
 
 
 def answer_each(
@@ -93,8 +99,9 @@ def answer_each(
     """
     push = own_push(session, push_id, lock=True)
     drafts = [relevant(draft) for draft in drafts]
-    _refuse(_faults_each(session, push, drafts, check, region, now))
-    return _record(session, push, drafts, gate, account_id, now)
+    found = _wishes(session, push, drafts, check, region, now, lock=True)
+    _refuse(_faults_each(session, push, drafts, check, region, now) + _numbered(found))
+    return _record(session, push, drafts, found, check, gate, account_id, now)
 
 
 def review(
@@ -114,7 +121,8 @@ def review(
     """
     push = own_push(session, push_id)
     drafts = [relevant(draft)] if pairs is None else _spread(session, push, pairs, draft, check)
-    return _faults(session, push, drafts, check, region, now)
+    found = _wishes(session, push, drafts, check, region, now)
+    return _faults(session, push, drafts, check, region, now) + reserving.faults(found)
 
 
 def draft_of(
@@ -208,6 +216,31 @@ def _faults_each(
     ]
 
 
+def _wishes(
+    session: Session,
+    push: Push,
+    drafts: Sequence[AnswerDraft],
+    check: Check,
+    region: Region,
+    now: datetime,
+    *,
+    lock: bool = False,
+) -> list[reserving.Wish | None]:
+    if push.kind != "plan" or not drafts:
+        return []
+    plots = asked_plots(session, push, [(d.plot_id, d.utility) for d in drafts])
+    asked = [plots[d.plot_id, d.utility] for d in drafts]
+    return reserving.wishes(session, push, asked, drafts, check, region, now, lock=lock)
+
+
+def _numbered(found: Sequence[reserving.Wish | None]) -> list[Problem]:
+    return [
+        replace(problem, row=number)
+        for number, wish in enumerate(found, 1)
+        for problem in reserving.faults([wish])
+    ]
+
+
 def _refuse(problems: list[Problem]) -> None:
     if problems:
         raise Invalid(tuple(problems), N_("答复没有保存，请按提示补充。"))
@@ -217,6 +250,8 @@ def _record(
     session: Session,
     push: Push,
     drafts: Sequence[AnswerDraft],
+    found: Sequence[reserving.Wish | None],
+    check: Check,
     gate: Gate,
     account_id: int | None,
     now: datetime,
@@ -235,6 +270,7 @@ def _record(
     if push.answered_at is None and not _open_left(session, push):
         push.answered_at = now
     session.flush()
+    reserving.record(session, made, found, check, now)
     suspend_lapsed(session, gate, now, list({d.plot_id for d in drafts}))
     return made
 

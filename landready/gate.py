@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, joinedload
 
 from geo.problems import N_
+from landready import reserving
 from landready.answers import Answer, AnswerVerdict, latest_answers
 from landready.blockers import Blocker
 from landready.checks import Check, NearFacility
@@ -119,6 +120,8 @@ def move_listing(
         raise NotFound
     if state == "listed":
         lock_plots(session, [plot_id])
+    # Before the turn: who answers holds its reservations first and then waits for the turn.
+    reserving.lock(session, plot_id)
     _take_turn(session)
     listing = session.scalar(
         select(Listing)
@@ -134,6 +137,7 @@ def move_listing(
         listing.verdict_id = _judge(session, plot, gate, now).id
     listing.state, listing.state_reason, listing.changed_at = state, reason, now
     _flush(session)
+    reserving.listing_moved(session, plot_id, state, now)
     return listing
 
 

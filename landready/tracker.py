@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from geo.problems import N_, Problem
-from landready import clock, outbox
+from landready import clock, outbox, reserving
 from landready.annex import STATE_NAMES, State, terminal_states
 from landready.applications import Application, Item, ItemMove
 from landready.db import Actor, Role, actor_of, as_engine
@@ -16,6 +16,8 @@ from landready.pushes import Push
 from landready.settings import Clocks
 
 _NOTE_LENGTH = 2000
+# A connection item that ends so is a plot that draws from its facility.
+_CONNECTED = (State.PASSED, State.PASSED_PAPERS_OWED)
 
 
 def begin(session: Session, item: Item, now: datetime) -> None:
@@ -55,6 +57,12 @@ def move(session: Session, item_id: int, to_state: int, note: str, *, now: datet
         note = words(note, "note", _NOTE_LENGTH, N_("请写明理由或需要补正的全部内容。"))
     _step(session, item, state, note, now)
     session.flush()
+    if state in _CONNECTED and item.utility:
+        plot_id = session.scalar(
+            select(Application.plot_id).where(Application.id == item.application_id)
+        )
+        if plot_id is not None:
+            reserving.connected(session, plot_id, item.assignee_id, item.utility, now)
     _tell(session, item, note, now)
     return item
 
