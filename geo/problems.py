@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 
 def N_(text: str) -> str:  # noqa: N802 - the name that message extraction looks for
@@ -40,7 +40,7 @@ class Problem:
 
     `text` is a Chinese sentence marked by `N_`, with named `{placeholders}` that `params` fill. `row` counts features from 1;
     `where` says it in words a person finds again in their file (line, point number, layer). `place` is lon/lat in
-    EPSG:4490 where the map should point.
+    EPSG:4490 where the map should point, `shape` a GeoJSON geometry in lon/lat that it should draw.
     """
 
     code: str
@@ -50,6 +50,7 @@ class Problem:
     row: int | None = None
     where: str = ""
     place: tuple[float, float] | None = None
+    shape: Mapping[str, Any] | None = None
 
     @property
     def message(self) -> str:

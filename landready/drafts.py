@@ -2,21 +2,18 @@
 
 from datetime import datetime
 
-import numpy as np
-import shapely
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from geo.problems import N_, Problem
-from landready import problems, uploads
+from landready import confirmations, plot_checks, problems, uploads
 from landready.bulk import insert_rows
 from landready.errors import Conflict
 from landready.landuse import System
-from landready.listings import Listing
 from landready.organisations import Organisation
 from landready.plans import Plot, SupplyPlan, Upload
-from landready.plot_rows import OVERLAP_M2, DraftPlot, draft_plots, overlap_m2
-from landready.shapes import loaded, multi, stored
+from landready.plot_rows import draft_plots
+from landready.shapes import multi, stored
 
 
 def draft_plan(
@@ -68,7 +65,8 @@ def _draw(session: Session, plan: SupplyPlan, upload: Upload) -> None:
         raise Conflict(N_("供地计划已经发布，不能再修改。"))
     declared = System(plan.use_system) if plan.use_system else None
     plots, found = draft_plots(upload.features, upload.mapping, declared)
-    found += _overlaps_with_listed(session, plan, plots)
+    sure = "shift" in confirmations.confirmed(upload)
+    found += plot_checks.found(session, plan, plots, sure=sure)
     upload.problems = uploads.storable(problems.replaced(upload.problems, "content", found))
     session.execute(delete(Plot).where(Plot.plan_id == plan.id))
     shapes = stored(multi(plot.geometry) for plot in plots)
@@ -98,40 +96,6 @@ def _draw(session: Session, plan: SupplyPlan, upload: Upload) -> None:
     ]
     insert_rows(session, Plot, rows)
     session.expire(plan, ["plots"])
-
-
-def _overlaps_with_listed(
-    session: Session, plan: SupplyPlan, plots: list[DraftPlot]
-) -> list[Problem]:
-    """Warn of land that is on offer already: a listed plot may be listed again once it is withdrawn."""
-    listed = session.execute(
-        select(Plot.code, Plot.geom)
-        .join(Listing, Listing.plot_id == Plot.id)
-        .where(
-            Listing.city == plan.city,
-            Listing.state.in_(("listed", "suspended")),
-            Plot.plan_id != plan.id,
-        )
-        .order_by(Plot.id)
-    ).all()
-    if not (listed and plots):
-        return []
-    theirs = loaded(row.geom for row in listed)
-    ours = np.array([plot.geometry for plot in plots], dtype=object)
-    found = []
-    for i, j in shapely.STRtree(theirs).query(ours, predicate="intersects").T:
-        common = shapely.intersection(ours[i], theirs[j])
-        if (area := overlap_m2(common)) > OVERLAP_M2:
-            spot = common.representative_point()
-            text = N_("与已上架地块“{code}”重叠 {area} 平方米。请核对。")
-            params = {"code": listed[j].code, "area": round(area, 1)}
-            found.append(
-                Problem(
-                    "overlap_listed", "warning", text, params, plots[i].row, plots[i].code,
-                    (spot.x, spot.y),
-                )
-            )  # fmt: skip
-    return found
 
 
 def problems_of(plan: SupplyPlan) -> tuple[Problem, ...]:

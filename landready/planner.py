@@ -117,6 +117,22 @@ def name_use_system(session: Session, plan_id: int, system: str) -> SupplyPlan:
     return plan
 
 
+def confirm(
+    session: Session, settings: Settings, plan_id: int, what: str, now: datetime
+) -> SupplyPlan:
+    """Keep what the planner confirms of the file (landready.confirmations), and draw the plots anew.
+
+    Raises:
+        NotFound: no such plan of the asker's, or its file is no longer kept.
+        Conflict: the plan was released.
+        Invalid: that is nothing to confirm.
+    """
+    plan = draft(session, plan_id)
+    uploads.confirm(session, settings, plan.upload, what, actor_of(session).account_id, now)
+    drafts.redraft(session, plan, plan.upload)
+    return plan
+
+
 def delete_draft(session: Session, plan_id: int) -> str:
     """Delete a draft with its plots and return its title; the file stays kept as it was sent.
 

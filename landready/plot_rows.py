@@ -4,20 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
 from geo import attributes
 from geo.attributes import Value
-from geo.crs import geodesic_area_m2
 from geo.problems import N_, Problem
 from landready import landuse
 from landready.landuse import System
 from landready.uses import uses_of
 
-# Neighbours share boundary points that were rounded apart: up to a square metre is not supplying land twice [OWN].
-OVERLAP_M2 = 1.0
 # The choice of the central meridian alone makes up to 0.25 % (domain facts §2.1).
 AREA_TOLERANCE = 0.003
 # How a notice says that a value was not set.
@@ -78,7 +74,7 @@ def draft_plots(
         problems = [Problem("column_code", "error", text)] + [
             p for p in problems if p.code != "code_missing"
         ]
-    return plots, problems + overlaps(plots)
+    return plots, problems
 
 
 def _plot(
@@ -165,40 +161,14 @@ def _area_unit(
     return unit
 
 
-def overlaps(plots: Sequence[DraftPlot]) -> list[Problem]:
-    """Find plots that lie on one another by more than a square metre: the same land would be supplied twice."""
-    shapes = np.array([plot.geometry for plot in plots], dtype=object)
-    first, second = shapely.STRtree(shapes).query(shapes, predicate="intersects")
-    pairs = [(i, j) for i, j in zip(first, second, strict=True) if i > j]
-    found = []
-    for i, j in sorted(pairs):
-        common = shapely.intersection(shapes[i], shapes[j])
-        if (area := overlap_m2(common)) > OVERLAP_M2:
-            text = N_("与第 {other} 个地块“{code}”重叠 {area} 平方米。")
-            found.append(
-                _problem(
-                    plots[i], "error", "overlap", text, place=common,
-                    other=plots[j].row, code=plots[j].code, area=round(area, 1),
-                )
-            )  # fmt: skip
-    return found
-
-
-def overlap_m2(common: BaseGeometry) -> float:
-    """Geodesic area of the polygons of an intersection, lines and points left aside."""
-    return sum(geodesic_area_m2(part) for part in shapely.get_parts(common))
-
-
 def _problem(
     plot: DraftPlot,
     severity: Any,  # noqa: ANN401
     code: str,
     text: str,
     /,
-    *,
-    place: BaseGeometry | None = None,
     **params: object,
 ) -> Problem:
-    point = (plot.geometry if place is None else place).representative_point()
+    point = plot.geometry.representative_point()
     # A row number needs no words; the code is how the planner finds it in the file.
     return Problem(code, severity, text, params, plot.row, plot.code, (point.x, point.y))

@@ -20,6 +20,7 @@ def to_json(problem: Problem, stage: Stage) -> dict[str, Any]:
         "row": problem.row,
         "where": problem.where,
         "place": list(problem.place) if problem.place else None,
+        "shape": problem.shape,
     }
 
 
@@ -38,6 +39,7 @@ def from_json(kept: dict[str, Any]) -> Problem:
         row=kept["row"],
         where=kept["where"],
         place=(place[0], place[1]) if place else None,
+        shape=kept.get("shape"),
     )
 
 

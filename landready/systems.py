@@ -4,14 +4,6 @@ from collections.abc import Mapping
 
 from geo.problems import N_
 
-# 109°E is in use in Hainan and has no EPSG code (domain facts §2.1); everything but the meridian is EPSG:4546's.
-CM_109 = (
-    'PROJCS["CGCS2000 / 3-degree Gauss-Kruger CM 109E",GEOGCS["China Geodetic Coordinate System 2000",'
-    'DATUM["China_2000",SPHEROID["CGCS2000",6378137,298.257222101]],PRIMEM["Greenwich",0],'
-    'UNIT["degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],'
-    'PARAMETER["latitude_of_origin",0],PARAMETER["central_meridian",109],PARAMETER["scale_factor",1],'
-    'PARAMETER["false_easting",500000],PARAMETER["false_northing",0],UNIT["metre",1]]'
-)
 # What is shown for choosing, the province's own first. Easting ranges tell the systems apart.
 CHOICES: Mapping[str, str] = {
     "EPSG:4490": N_("2000 国家大地坐标系，经纬度（EPSG:4490）"),
@@ -29,6 +21,4 @@ CHOICES: Mapping[str, str] = {
 def named(choice: str) -> str | None:
     """Return what the reader understands of a choice, or of a code that was typed; None: as the file says."""
     text = choice.strip()
-    if text == "CM109":
-        return CM_109
     return f"EPSG:{text}" if text.isdigit() else text or None

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from geo import attributes
 from geo.problems import N_, Problem
-from landready import files, intake, problems
+from landready import confirmations, files, intake, problems
 from landready.errors import Invalid
 from landready.plans import Upload
 from landready.settings import Settings
@@ -79,7 +79,9 @@ def receive(
 
 
 def reread(session: Session, settings: Settings, upload: Upload, crs: str | None) -> None:
-    """Read the kept file again under the CRS the person named; the mapping is guessed anew where fields changed.
+    """Read the kept file again under the CRS the person named, and with its axes turned if that was confirmed.
+
+    The mapping is guessed anew where fields changed.
 
     Raises:
         NotFound: the file is no longer kept.
@@ -92,7 +94,9 @@ def reread(session: Session, settings: Settings, upload: Upload, crs: str | None
             crs=crs,
             kind=_READ_AS.get(upload.kind, "facilities"),
             name=upload.filename,
+            swap="axes" in confirmations.confirmed(upload),
         )
+    upload.purpose = {**upload.purpose, "crs": crs or ""}
     found = [p for p in reading.problems if upload.kind != "plots" or p.code not in _COMPARED_LATER]
     upload.source_crs = reading.source_crs or ""
     upload.features = [_kept(feature) for feature in reading.features]
@@ -104,6 +108,26 @@ def reread(session: Session, settings: Settings, upload: Upload, crs: str | None
         upload.mapping = {
             ours: field for ours, field in guessed.items() if ours in COLUMNS[upload.kind]
         }
+    session.flush()
+
+
+def confirm(
+    session: Session,
+    settings: Settings,
+    upload: Upload,
+    what: str,
+    account_id: int | None,
+    now: datetime,
+) -> None:
+    """Keep what the person confirmed (landready.confirmations) and read the file again where that changes the reading.
+
+    Raises:
+        Invalid: that is nothing to confirm.
+        NotFound: the file is no longer kept.
+    """
+    confirmations.confirm(upload, what, account_id, now)
+    if what == "axes":
+        reread(session, settings, upload, upload.purpose.get("crs") or None)
     session.flush()
 
 
@@ -159,6 +183,7 @@ def remap(session: Session, upload: Upload, mapping: Mapping[str, str], now: dat
 
 
 def problems_of(upload: Upload) -> tuple[Problem, ...]:
-    """Return what is known to be wrong with an upload, errors first, then by row."""
+    """Return what is known to be wrong with an upload, errors first, then by row; repairs without consent are an error."""
     found = [problems.from_json(kept) for kept in upload.problems]
+    found += confirmations.outstanding(upload)
     return tuple(sorted(found, key=lambda p: (p.severity != "error", p.row or 0)))

@@ -12,7 +12,7 @@ from geo.problems import N_, Problem
 from landready import uploads
 from landready.errors import Invalid
 from landready.plans import Upload
-from landready.systems import CHOICES, CM_109
+from landready.systems import CHOICES
 
 ACCEPT = ".geojson,.json,.gpkg,.zip,.txt,.kml,.kmz,.dxf,.csv,.tsv,.xlsx"
 # How many cells of a column are shown beside its name.
@@ -99,8 +99,6 @@ def crs_question(upload: Upload) -> Problem | None:
 
 def system_name(crs: str) -> str:
     """Return the words for a coordinate system, as in the choices."""
-    if crs and CM_109.startswith(f'PROJCS["{crs}"'):
-        crs = "CM109"
     return _(CHOICES[crs]) if crs in CHOICES else crs
 
 
