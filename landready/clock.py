@@ -6,7 +6,7 @@ days of the December before it (2018-12-31 was such a day): those are taken as t
 """
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -66,6 +66,18 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """Days on which a clock stands still, `first` and `last` among them, and why."""
+
+    first: date
+    last: date
+    reason: str
+
+    def __contains__(self, day: date) -> bool:
+        return self.first <= day <= self.last
+
+
+@dataclass(frozen=True, slots=True)
 class Due:
     """The last day of a period, whether a later announcement may move it, and how it was reckoned."""
 
@@ -94,8 +106,10 @@ def today(now: datetime) -> date:
     return now.astimezone(SHANGHAI).date()
 
 
-def due(start: date, days: int, calendar: Calendar = ANNOUNCED) -> Due:
-    """Return the `days`-th working day after `start`; `start` itself is not counted.
+def due(
+    start: date, days: int, calendar: Calendar = ANNOUNCED, pauses: Sequence[Pause] = ()
+) -> Due:
+    """Return the `days`-th working day after `start` that lies in no pause; `start` itself is not counted.
 
     Raises:
         ValueError: `days` is less than one.
@@ -107,14 +121,14 @@ def due(start: date, days: int, calendar: Calendar = ANNOUNCED) -> Due:
     while left:
         day += ONE_DAY
         passed.append(day)
-        left -= calendar.is_working(day)
+        left -= _counts(day, calendar, pauses)
     unknown = sorted({d.year for d in passed if not calendar.announced(d)})
     notes = [
         Note(
             N_("从 {start} 的次日起算，第 {days} 个工作日是 {day}。"),
             {"start": start, "days": days, "day": day},
         ),
-        *_skipped(passed, calendar),
+        *_skipped(passed, calendar, pauses),
         *(
             Note(
                 N_("{year} 年放假安排尚未公布，暂按周六、周日休息推算，公布后可能变动。"),
@@ -126,9 +140,29 @@ def due(start: date, days: int, calendar: Calendar = ANNOUNCED) -> Due:
     return Due(day, bool(unknown), tuple(notes))
 
 
-def working_days(start: date, end: date, calendar: Calendar = ANNOUNCED) -> int:
-    """Count the working days after `start` up to and including `end`; 0 when `end` is not after `start`."""
-    return sum(calendar.is_working(day) for day in _days(start + ONE_DAY, end))
+def working_days(
+    start: date, end: date, calendar: Calendar = ANNOUNCED, pauses: Sequence[Pause] = ()
+) -> int:
+    """Count the working days after `start` up to and including `end`, pauses left out; 0 when `end` is not after `start`."""
+    return sum(_counts(day, calendar, pauses) for day in _days(start + ONE_DAY, end))
+
+
+def before(end: date, days: int, calendar: Calendar = ANNOUNCED) -> date:
+    """Return the day from which on `days` working days are left until the end of `end`, `end` itself counted.
+
+    Raises:
+        ValueError: `days` is less than one.
+    """
+    if days < 1:
+        raise ValueError(f"a period has at least one working day, not {days}")
+    day, left = end, days
+    while left := left - calendar.is_working(day):
+        day -= ONE_DAY
+    return day
+
+
+def _counts(day: date, calendar: Calendar, pauses: Sequence[Pause]) -> bool:
+    return calendar.is_working(day) and not any(day in pause for pause in pauses)
 
 
 def _days(first: date, last: date) -> Iterator[date]:
@@ -137,25 +171,32 @@ def _days(first: date, last: date) -> Iterator[date]:
         first += ONE_DAY
 
 
-def _skipped(passed: list[date], calendar: Calendar) -> Iterator[Note]:
+def _skipped(
+    passed: list[date], calendar: Calendar, pauses: Sequence[Pause] = ()
+) -> Iterator[Note]:
     """Say which days were not counted and which weekends were."""
-
-    def why(day: date) -> tuple[str, str]:
-        if day in calendar.off:
-            return "off", calendar.off[day]
-        if day in calendar.work:
-            return "work", calendar.work[day]
-        return ("plain" if calendar.is_working(day) else "weekend"), ""
-
-    for (kind, name), group in groupby(passed, why):
-        span = list(group)
+    reasons = [(day, *_why(day, calendar, pauses)) for day in passed]
+    for (kind, name), group in groupby(reasons, lambda r: (r[1], r[2])):
+        span = [day for day, *_ in group]
+        named = {"first": span[0], "last": span[-1], "name": name}
         if kind == "off":
-            yield Note(
-                N_("{first} 至 {last} {name}放假，不计入。"),
-                {"first": span[0], "last": span[-1], "name": name},
-            )
+            yield Note(N_("{first} 至 {last} {name}放假，不计入。"), named)
+        elif kind == "pause":
+            yield Note(N_("{first} 至 {last} 暂停计时（{name}），不计入。"), named)
         elif kind == "work":
             for day in span:
                 yield Note(N_("{day} 因{name}调休上班，计入。"), {"day": day, "name": name})
-    if weekend := sum(why(day)[0] == "weekend" for day in passed):
+    if weekend := sum(kind == "weekend" for _, kind, _ in reasons):
         yield Note(N_("另有周末 {count} 天不计入。"), {"count": weekend})
+
+
+def _why(day: date, calendar: Calendar, pauses: Sequence[Pause]) -> tuple[str, str]:
+    """What kind of day it is, and the holiday or the reason that makes it so."""
+    for pause in pauses:
+        if day in pause:
+            return "pause", pause.reason
+    if day in calendar.off:
+        return "off", calendar.off[day]
+    if day in calendar.work:
+        return "work", calendar.work[day]
+    return ("plain" if calendar.is_working(day) else "weekend"), ""

@@ -39,6 +39,8 @@ class Push(Base):
     due_on: Mapped[date] = mapped_column(Date)
     # The due date crosses into a year whose holidays are not announced yet.
     due_provisional: Mapped[bool] = mapped_column(default=False)
+    # Until when it should have been opened; plans only.
+    acknowledge_by: Mapped[date | None] = mapped_column(Date)
     opened_at: Mapped[datetime | None]
     answered_at: Mapped[datetime | None]
     enterprise: Mapped[Organisation] = relationship(foreign_keys=[enterprise_id], lazy="joined")

@@ -72,7 +72,8 @@ def release(
         everyone = concerned(_candidates(session, plan.city, checks), plots)
         asked = [a for a in everyone if a.reason is not Reason.ELSEWHERE]
         plan.asked = [{**asdict(a), "plots": len(a.plots)} for a in everyone]
-        pushes = _push(session, plan, asked, due, now)
+        soon = clock.due(clock.today(now), settings.clocks.acknowledge_days)
+        pushes = _push(session, plan, asked, due, soon.day, now)
         _tell(session, plan, pushes, asked, checks, now)
     return Receipt(
         plan_id=plan.id,
@@ -120,7 +121,12 @@ def _candidates(session: Session, city: str, checks: Sequence[Check]) -> list[Ca
 
 
 def _push(
-    session: Session, plan: SupplyPlan, asked: Sequence[Asked], due: clock.Due, now: datetime
+    session: Session,
+    plan: SupplyPlan,
+    asked: Sequence[Asked],
+    due: clock.Due,
+    acknowledge_by: date,
+    now: datetime,
 ) -> dict[int, Push]:
     """One push per enterprise, with every plot and utility it is asked about."""
     pushes = {
@@ -132,6 +138,7 @@ def _push(
             pushed_at=now,
             due_on=due.day,
             due_provisional=due.provisional,
+            acknowledge_by=acknowledge_by,
         )
         for enterprise_id in dict.fromkeys(a.enterprise_id for a in asked)
     }

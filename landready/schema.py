@@ -6,6 +6,7 @@ from landready import (
     applications,
     base_layers,
     checks,
+    deadlines,
     demand,
     layers,
     listings,
@@ -14,6 +15,7 @@ from landready import (
     permits,
     plans,
     pushes,
+    reminders,
     reservations,
 )
 from landready import tenancy as tenancy  # the walls come with the tables
@@ -26,6 +28,7 @@ __all__ = [
     "applications",
     "base_layers",
     "checks",
+    "deadlines",
     "demand",
     "layers",
     "listings",
@@ -34,5 +37,6 @@ __all__ = [
     "permits",
     "plans",
     "pushes",
+    "reminders",
     "reservations",
 ]

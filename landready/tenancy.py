@@ -17,6 +17,7 @@ from landready.applications import Application, ApplicationField, Item, ItemMove
 from landready.base_layers import BaseFeature, BaseLayer
 from landready.checks import Check, NearFacility, ServedShare
 from landready.db import Actor, Base, Role
+from landready.deadlines import ClockPause
 from landready.demand import DemandOverride
 from landready.layers import Facility, Layer, ServiceArea
 from landready.listings import Listing, Verdict
@@ -25,6 +26,7 @@ from landready.outbox import OutboxEvent
 from landready.permits import Permit
 from landready.plans import Plot, SupplyPlan, Upload
 from landready.pushes import Push, PushPlot
+from landready.reminders import Reminder
 from landready.reservations import Reservation
 from landready.routes import ConnectionRoute
 
@@ -231,6 +233,11 @@ RULES: dict[type[Base], Rule] = {
     Answer: _answer_rule,
     Attachment: _attachment_rule,
     AnswerBatch: of_office_or_enterprise(AnswerBatch),
+    ClockPause: of_office_or_enterprise(ClockPause),
+    Reminder: lambda actor: or_(
+        of_office_or_enterprise(Reminder)(actor),
+        mine(actor, Role.SUPERVISOR, Reminder.supervisor_id),
+    ),
     Verdict: _verdict_rule,
     Permit: _permit_rule,
     Application: lambda actor: _application_seen(actor, Application),

@@ -1,6 +1,7 @@
 """`python -m push.sweep`: do what is due by the clock, rung for or not.
 
-Deliver, give up what a whole schedule could not bring, and once a day suspend listings whose ground has lapsed.
+Deliver, give up what a whole schedule could not bring, and once a day suspend listings whose ground has lapsed and tell of
+deadlines that are near or past.
 Depends on the database alone.
 """
 
@@ -11,11 +12,11 @@ import threading
 from datetime import UTC, date, datetime
 from types import FrameType
 
-from landready import servers
+from landready import reminders, servers
 from landready.clock import today
 from landready.db import ENGINE, Engine, connect, transaction
 from landready.gate import suspend_lapsed
-from landready.settings import Gate, Push, Settings, load
+from landready.settings import Clocks, Gate, Push, Settings, load
 from push.claims import give_up, next_due
 from push.deliver import DATABASE_AWAY, brief, deliver
 from push.schedule import span
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 def sweep(engine: Engine, settings: Settings, stopping: threading.Event) -> None:
     """Do what is due, then wait for the next date or `sweep_s`, whichever is sooner, until `stopping`."""
     reviewed: date | None = None
+    told: date | None = None
     vault = Vault(servers.secret_key(settings))
     while not stopping.is_set():
         pause = settings.push.sweep_s
@@ -40,6 +42,8 @@ def sweep(engine: Engine, settings: Settings, stopping: threading.Event) -> None
             if reviewed != (day := today(datetime.now(UTC))):
                 review_listings(engine, settings.gate)
                 reviewed = day
+            if told != day and remind(engine, settings.clocks):
+                told = day
             pause = _pause(engine, settings.push)
         except DATABASE_AWAY as error:
             log.warning("PostgreSQL does not answer, trying again: %s", brief(error))
@@ -53,6 +57,17 @@ def review_listings(engine: Engine, gate: Gate) -> None:
         lapsed = suspend_lapsed(session, gate, datetime.now(UTC))
     for listing in lapsed:
         log.info("listing %s suspended: its conditions no longer hold", listing.id)
+
+
+def remind(engine: Engine, clocks: Clocks) -> bool:
+    """Tell of deadlines once the hour has come; whether it has. What stands already is not told again."""
+    now = datetime.now(UTC)
+    if not reminders.may_tell(clocks, now):
+        return False
+    with transaction(engine, ENGINE) as session:
+        if made := reminders.send(session, clocks, now):
+            log.info("%s notices of deadlines", made)
+    return True
 
 
 def _give_up(engine: Engine, settings: Push) -> None:

@@ -138,6 +138,7 @@ SOURCES = (
     N_("实施方案 五(八) “及时”，天数由本系统暂定"),
     N_("实施方案 五(十)1 “及时”，天数由本系统暂定"),
     N_("实施方案 五(十)1"),
+    N_("天数由本系统暂定"),
 )
 # How land is supplied, as plans write it; other words stay as written.
 SUPPLY_MODES = (

@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 from migrations import access
-from migrations.access import ENTERPRISE, OFFICE, SUPERVISED_OFFICE, under
+from migrations.access import ENGINE, ENTERPRISE, OFFICE, SUPERVISED_OFFICE, under
 
 revision = "0006"
 down_revision = "0005"
@@ -58,9 +58,118 @@ def _answer_batch() -> None:
     access.grant("select, insert", "answer_batch")
 
 
+_CLOCKS = """
+-- An enterprise writes its pushes: that it opened and answered them, never until when it had to.
+create function push_deadline() returns trigger language plpgsql set search_path = public as $$
+begin
+  if app_role() <> 'engine' then
+    raise exception 'the deadlines of push % are moved by the product alone', old.id using errcode = 'LR003';
+  end if;
+  return new;
+end $$;
+create trigger push_deadline before update of due_on, due_provisional, acknowledge_by on push
+  for each row when ((old.due_on, old.due_provisional, old.acknowledge_by)
+    is distinct from (new.due_on, new.due_provisional, new.acknowledge_by)) execute function push_deadline();
+"""
+
+
+def _clocks() -> None:
+    op.add_column("push", sa.Column("acknowledge_by", sa.Date(), nullable=True))
+    op.execute("grant update (due_on, due_provisional, acknowledge_by) on push to landready_app")
+    op.execute(_CLOCKS)
+    op.create_table(
+        "clock_pause",
+        _id(),
+        sa.Column("push_id", sa.BigInteger(), nullable=False),
+        sa.Column("enterprise_id", sa.BigInteger(), nullable=False),
+        sa.Column("office_id", sa.BigInteger(), nullable=False),
+        sa.Column("first", sa.Date(), nullable=False),
+        sa.Column("last", sa.Date(), nullable=False),
+        sa.Column("reason", sa.String(length=200), nullable=False),
+        sa.Column("made_at", _MOMENT, nullable=False),
+        sa.Column("made_by", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("last >= first", name=op.f("ck_clock_pause_days")),
+        sa.CheckConstraint("reason <> ''", name=op.f("ck_clock_pause_reason")),
+        _key("clock_pause", "push_id", "push"),
+        _key("clock_pause", "enterprise_id", "organisation"),
+        _key("clock_pause", "office_id", "organisation"),
+        _key("clock_pause", "made_by", "account"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_clock_pause")),
+    )
+    op.create_index(op.f("ix_clock_pause_push_id"), "clock_pause", ["push_id"])
+    access.secure(
+        "clock_pause",
+        OFFICE,
+        f"{ENTERPRISE} or {SUPERVISED_OFFICE}",
+        under("push", "push_id", "enterprise_id", "office_id"),
+    )
+    access.grant("select, insert, update (last)", "clock_pause")
+
+
+def _reminder() -> None:
+    op.create_table(
+        "reminder",
+        _id(),
+        sa.Column("push_id", sa.BigInteger(), nullable=True),
+        sa.Column("item_id", sa.BigInteger(), nullable=True),
+        sa.Column("enterprise_id", sa.BigInteger(), nullable=False),
+        sa.Column("office_id", sa.BigInteger(), nullable=False),
+        sa.Column("clock", sa.String(length=20), nullable=False),
+        sa.Column("notice", sa.String(length=10), nullable=False),
+        sa.Column("title", sa.String(length=200), nullable=False),
+        sa.Column("due_on", sa.Date(), nullable=False),
+        sa.Column("on_day", sa.Date(), nullable=False),
+        sa.Column("made_at", _MOMENT, nullable=False),
+        sa.Column("supervisor_id", sa.BigInteger(), nullable=True),
+        sa.Column("handled_at", _MOMENT, nullable=True),
+        sa.Column("handled_by", sa.BigInteger(), nullable=True),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.CheckConstraint(
+            "(push_id is null) <> (item_id is null)", name=op.f("ck_reminder_subject")
+        ),
+        sa.CheckConstraint(
+            "notice in ('before','late','escalated')", name=op.f("ck_reminder_notice")
+        ),
+        _key("reminder", "push_id", "push"),
+        _key("reminder", "item_id", "item"),
+        _key("reminder", "enterprise_id", "organisation"),
+        _key("reminder", "office_id", "organisation"),
+        _key("reminder", "supervisor_id", "organisation"),
+        _key("reminder", "handled_by", "account"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_reminder")),
+    )
+    for column in ("push_id", "item_id", "enterprise_id", "office_id", "supervisor_id"):
+        op.create_index(op.f(f"ix_reminder_{column}"), "reminder", [column])
+    for subject in ("push", "item"):
+        op.create_index(
+            f"uq_reminder_{subject}",
+            "reminder",
+            [f"{subject}_id", "clock", "notice", "on_day"],
+            unique=True,
+            postgresql_where=sa.text(f"{subject}_id is not null"),
+        )
+    # The supervisor whom it names writes what was done; nobody but the product makes one.
+    access.secure(
+        "reminder",
+        "((select app_role()) = 'supervisor' and supervisor_id = (select app_org()))",
+        f"{OFFICE} or {ENTERPRISE} or {SUPERVISED_OFFICE}",
+    )
+    op.execute(
+        f"create policy reminder_made on reminder as restrictive for insert with check ({ENGINE})"
+    )
+    access.grant("select, insert, update (handled_at, handled_by, note)", "reminder")
+
+
 def upgrade() -> None:
     _answer_batch()
+    _clocks()
+    _reminder()
 
 
 def downgrade() -> None:
+    for table in ("reminder", "clock_pause"):
+        op.drop_table(table)
+    op.execute("drop trigger push_deadline on push")
+    op.execute("drop function push_deadline()")
+    op.drop_column("push", "acknowledge_by")
     op.drop_table("answer_batch")

@@ -101,3 +101,30 @@ def test_a_period_without_days_is_refused(days: int) -> None:
 def test_no_working_days_lie_before_the_start() -> None:
     assert clock.working_days(date(2026, 3, 5), date(2026, 3, 5)) == 0
     assert clock.working_days(date(2026, 3, 5), date(2026, 3, 1)) == 0
+
+
+@given(
+    st.sampled_from(DAYS_2025_2026[:400]),
+    st.integers(1, 40),
+    st.lists(st.tuples(st.integers(-5, 60), st.integers(0, 20)), max_size=3),
+)
+def test_days_of_a_pause_do_not_count(start: date, days: int, spans: list[tuple[int, int]]) -> None:
+    still = [
+        clock.Pause(start + timedelta(days=a), start + timedelta(days=a + n), "x") for a, n in spans
+    ]
+    stopped = {p.first + timedelta(days=n) for p in still for n in range((p.last - p.first).days + 1)}  # fmt: skip
+    after = [
+        d
+        for d in DAYS_2025_2026
+        if start < d and d not in stopped and chinese_calendar.is_workday(d)
+    ]
+    assert clock.due(start, days, pauses=still).day == after[days - 1]
+    assert clock.working_days(start, after[days - 1], pauses=still) == days
+
+
+def test_the_day_from_which_days_are_left_counts_back_over_a_holiday() -> None:
+    assert clock.before(date(2026, 3, 9), 1) == date(2026, 3, 9)
+    assert clock.before(date(2026, 3, 9), 2) == date(2026, 3, 6)
+    assert clock.before(date(2026, 2, 24), 2) == date(2026, 2, 14)
+    with pytest.raises(ValueError, match="at least one"):
+        clock.before(date(2026, 3, 9), 0)

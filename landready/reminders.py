@@ -1,0 +1,301 @@
+"""Reminders before a deadline, a notice on every working day after it, and the escalation to the supervisor (R10).
+
+Everything follows from rows and the day: whoever runs this, however often and after whatever interruption, each notice stands
+once. What is told goes out as an event of the enterprise, on the channel it prefers.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import (
+    CheckConstraint,
+    Date,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    or_,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
+
+from geo.problems import N_
+from landready import clock, outbox
+from landready.annex import items as annex_items
+from landready.annex import terminal_states
+from landready.applications import Application, Item
+from landready.db import Base, Id, Role, actor_of
+from landready.errors import Conflict, NotAllowed, NotFound
+from landready.organisations import Organisation
+from landready.permits import Permit
+from landready.pushes import Push
+from landready.settings import Clocks
+
+_NOTE_LENGTH = 500
+
+
+class Notice(StrEnum):
+    """What is told of a deadline."""
+
+    BEFORE = "before"
+    LATE = "late"
+    ESCALATED = "escalated"
+
+
+class Reminder(Base):
+    """One notice of one deadline on one day; `on_day` is the day it is for, by which a repetition is known."""
+
+    __tablename__ = "reminder"
+    id: Mapped[Id]
+    push_id: Mapped[int | None] = mapped_column(ForeignKey("push.id"), index=True)
+    item_id: Mapped[int | None] = mapped_column(ForeignKey("item.id"), index=True)
+    enterprise_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
+    office_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
+    # acknowledge, answer, contact or first_design
+    clock: Mapped[str] = mapped_column(String(20))
+    notice: Mapped[str] = mapped_column(String(10))
+    title: Mapped[str] = mapped_column(String(200))
+    due_on: Mapped[date] = mapped_column(Date)
+    on_day: Mapped[date] = mapped_column(Date)
+    made_at: Mapped[datetime]
+    # Of an escalation: whom it names, and what they did about it.
+    supervisor_id: Mapped[int | None] = mapped_column(ForeignKey("organisation.id"), index=True)
+    handled_at: Mapped[datetime | None]
+    handled_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    note: Mapped[str] = mapped_column(Text, default="")
+    enterprise: Mapped[Organisation] = relationship(foreign_keys=[enterprise_id], lazy="joined")
+    supervisor: Mapped[Organisation | None] = relationship(
+        foreign_keys=[supervisor_id], lazy="joined"
+    )
+    __table_args__ = (
+        CheckConstraint("(push_id is null) <> (item_id is null)", name="subject"),
+        CheckConstraint("notice in ('before','late','escalated')", name="notice"),
+        Index(
+            "uq_reminder_push",
+            "push_id",
+            "clock",
+            "notice",
+            "on_day",
+            unique=True,
+            postgresql_where=text("push_id is not null"),
+        ),
+        Index(
+            "uq_reminder_item",
+            "item_id",
+            "clock",
+            "notice",
+            "on_day",
+            unique=True,
+            postgresql_where=text("item_id is not null"),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A clock that runs: whose it is, what it is about and its last day."""
+
+    clock: str
+    due_on: date
+    enterprise_id: int
+    office_id: int
+    title: str
+    push_id: int | None = None
+    item_id: int | None = None
+    uid: str = ""
+
+
+def owed(
+    due_on: date, today: date, terms: Clocks, calendar: clock.Calendar = clock.ANNOUNCED
+) -> Iterator[tuple[Notice, date]]:
+    """Say which notices of a running clock stand on `today`, and for which day each is. Pure.
+
+    One reminder from the day on which `remind_days` working days are left; a late notice for each working day after the last
+    one, of which only today's is told; the escalation once `escalate_days` working days have passed.
+    """
+    if not calendar.is_working(today):
+        return
+    if today <= due_on:
+        from_day = clock.before(due_on, terms.remind_days, calendar)
+        if today >= from_day:
+            yield Notice.BEFORE, from_day
+        return
+    yield Notice.LATE, today
+    escalation = clock.due(due_on, terms.escalate_days, calendar).day
+    if today >= escalation:
+        yield Notice.ESCALATED, escalation
+
+
+def may_tell(terms: Clocks, now: datetime) -> bool:
+    """Has the hour come, in Shanghai, from which on people are told?"""
+    return now.astimezone(clock.SHANGHAI).hour >= terms.notices_from
+
+
+def send(session: Session, terms: Clocks, now: datetime) -> int:
+    """Record every notice that stands now and tell the enterprises; return how many were new. Needs the engine.
+
+    Nothing is told before `notices_from` in the morning of Shanghai, nor on a day off.
+    """
+    if not may_tell(terms, now):
+        return 0
+    day = clock.today(now)
+    made = 0
+    for running in _running(session, day):
+        for notice, on_day in owed(running.due_on, day, terms):
+            made += _tell(session, running, notice, on_day, now)
+    return made
+
+
+def reminders_of(session: Session, push_id: int) -> Sequence[Reminder]:
+    """Return the notices of a push that the asker may see, the newest first."""
+    return session.scalars(
+        select(Reminder).where(Reminder.push_id == push_id).order_by(Reminder.id.desc())
+    ).all()
+
+
+def escalations(session: Session, *, handled: bool) -> Sequence[Reminder]:
+    """Return the escalations that the asker may see, the oldest open ones first, or the newest handled ones."""
+    done = Reminder.handled_at.is_not(None)
+    order = Reminder.handled_at.desc() if handled else Reminder.due_on
+    return session.scalars(
+        select(Reminder)
+        .where(Reminder.notice == Notice.ESCALATED, done if handled else ~done)
+        .order_by(order, Reminder.id)
+        .limit(200)
+    ).all()
+
+
+def handle(
+    session: Session, reminder_id: int, note: str, *, account_id: int | None, now: datetime
+) -> Reminder:
+    """Record what the supervisor whom an escalation names did about it, once.
+
+    Raises:
+        NotFound: no such escalation for the asker.
+        NotAllowed: it names another supervisor.
+        Conflict: it was handled, or nothing is said.
+    """
+    found = session.scalar(
+        select(Reminder).where(Reminder.id == reminder_id, Reminder.notice == Notice.ESCALATED)
+    )
+    if found is None:
+        raise NotFound
+    if actor_of(session).organisation_id != found.supervisor_id:
+        raise NotAllowed
+    note = note.replace("\x00", "").strip()
+    if found.handled_at or not 0 < len(note) <= _NOTE_LENGTH:
+        raise Conflict(N_("请写明督办情况（不超过 500 字）；已经登记过的不再改变。"))
+    found.handled_at, found.handled_by, found.note = now, account_id, note
+    session.flush()
+    return found
+
+
+def supervisor_of(session: Session, city: str) -> Organisation | None:
+    """Return the supervisor of a city, else of the whole province; the one registered first where there are several."""
+    return session.scalar(
+        select(Organisation)
+        .where(Organisation.kind == Role.SUPERVISOR, Organisation.city.in_((city, "")))
+        .order_by(Organisation.city.desc(), Organisation.id)
+        .limit(1)
+    )
+
+
+def _running(session: Session, day: date) -> list[Running]:
+    """Every clock that runs and whose day is near or past."""
+    soon = day + timedelta(days=31)
+    pushes = session.scalars(
+        select(Push)
+        .where(
+            Push.answered_at.is_(None),
+            or_(Push.due_on <= soon, Push.acknowledge_by <= soon),
+        )
+        .options(joinedload(Push.plan), joinedload(Push.permit))
+        .order_by(Push.id)
+    ).unique()
+    found = [running for push in pushes for running in _of_push(push)]
+    items = session.execute(
+        select(Item, Permit.project_name)
+        .join(Application, Application.id == Item.application_id)
+        .join(Permit, Permit.id == Application.permit_id)
+        .where(
+            Item.first_design_at.is_(None),
+            Item.first_design_due <= soon,
+            Item.state.not_in([state.value for state in terminal_states()]),
+        )
+        .order_by(Item.id)
+    )
+    for item, project in items:
+        if item.assignee.kind == Role.ENTERPRISE and item.first_design_due:
+            title = f"{project} · {annex_items()[item.annex_no].name}"
+            found.append(
+                Running(
+                    "first_design",
+                    item.first_design_due,
+                    item.assignee_id,
+                    item.office_id,
+                    title[:200],
+                    item_id=item.id,
+                )
+            )
+    return found
+
+
+def _of_push(push: Push) -> Iterator[Running]:
+    if push.plan:
+        title, answer = push.plan.title, "answer"
+    else:
+        title, answer = (push.permit.project_name if push.permit else ""), "contact"
+    common = (push.enterprise_id, push.office_id, title[:200], push.id, None, str(push.uid))
+    if push.acknowledge_by and not push.opened_at:
+        yield Running("acknowledge", push.acknowledge_by, *common)
+    yield Running(answer, push.due_on, *common)
+
+
+def _tell(session: Session, running: Running, notice: Notice, on_day: date, now: datetime) -> bool:
+    """Write the notice and its event, unless it stands already; whoever runs this at the same time waits here."""
+    office = session.get_one(Organisation, running.office_id)
+    supervisor = supervisor_of(session, office.city) if notice is Notice.ESCALATED else None
+    row = {
+        "push_id": running.push_id,
+        "item_id": running.item_id,
+        "enterprise_id": running.enterprise_id,
+        "office_id": running.office_id,
+        "clock": running.clock,
+        "notice": notice.value,
+        "title": running.title,
+        "due_on": running.due_on,
+        "on_day": on_day,
+        "made_at": now,
+        "supervisor_id": supervisor.id if supervisor else None,
+        "note": "",
+    }
+    made = session.scalar(
+        insert(Reminder).values(row).on_conflict_do_nothing().returning(Reminder.id)
+    )
+    if made is None:
+        return False
+    outbox.record(
+        session,
+        enterprise_id=running.enterprise_id,
+        office_id=running.office_id,
+        push_id=running.push_id,
+        type_=f"deadline.{notice.value}",
+        data={
+            "push": running.uid or None,
+            "item": running.item_id,
+            "clock": running.clock,
+            "title": running.title,
+            "due_on": running.due_on.isoformat(),
+            "working_days_late": clock.working_days(running.due_on, clock.today(now)),
+            "office": {"name": office.name, "phone": office.phone},
+            "supervisor": {"name": supervisor.name, "phone": supervisor.phone}
+            if supervisor
+            else None,
+        },
+        now=now,
+    )
+    return True
