@@ -23,6 +23,8 @@ ONE_EACH = [
     "answer",
     "attachment",
     "answer_batch",
+    "clock_pause",
+    "reminder",
     "verdict",
     "permit",
     "application",
@@ -51,7 +53,10 @@ SEEN: dict[str, dict[str, int]] = {
         "item_move": 1,
         "layer": 1,
         "facility": 1,
+        "outbox_event": 1,
+        "journal": 1,
         "endpoint": 1,
+        "endpoint_network": 1,
     },
     "owner": {
         **dict.fromkeys(["plot", "answer", "permit", "application", "application_field"], 1),
@@ -147,7 +152,7 @@ def test_supervisor_of_the_province_sees_both_cities(database, worlds):
 
 def test_administrator_sees_accounts_and_endpoints_and_no_business(database, worlds):
     with transaction(database, Actor(Role.ADMIN, 999)) as session:
-        expected = {"account": 2, "api_key": 2, "endpoint": 2}
+        expected = {"account": 2, "api_key": 2, "endpoint": 2, "endpoint_network": 2}
         assert without_rows_nobody_has(session, by_query_layer(session)) == expected
         assert without_rows_nobody_has(session, by_database(session)) == expected
 

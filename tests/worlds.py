@@ -22,6 +22,7 @@ from landready.outbox import OutboxEvent
 from landready.permits import Permit
 from landready.plans import Plot
 from landready.pushes import Push
+from landready.reminders import Reminder
 from landready.routes import ConnectionRoute
 from landready.shapes import multi, stored
 from push.models import Attempt, Delivery, Endpoint, EndpointNetwork
