@@ -85,6 +85,20 @@ def crs(upload_id: int) -> ResponseReturnValue:
     return _to(upload_id)
 
 
+@pages.post("/layers/uploads/<int:upload_id>/confirm")
+@only(Role.ENTERPRISE)
+def confirm(upload_id: int) -> ResponseReturnValue:
+    """Confirm turned axes or repairs (`what`)."""
+    try:
+        layer_uploads.confirm(
+            database(), settings(), upload_id, request.form.get("what", ""), now()
+        )
+    except Invalid as error:
+        return _waiting_page(layer_uploads.upload_of(database(), upload_id), error.problems), 422
+    flash(_("已记录您的确认。"))
+    return _to(upload_id)
+
+
 @pages.post("/layers/uploads/<int:upload_id>/publish")
 @only(Role.ENTERPRISE)
 def publish(upload_id: int) -> ResponseReturnValue:
@@ -166,6 +180,8 @@ def _waiting_page(found: Upload, said: Sequence[Problem] = ()) -> str:
         columns=forms.columns(found),
         choices=forms.choices(found),
         asks_crs=forms.crs_question(found),
+        asked=forms.asked(found),
+        kept=forms.confirmed(found),
         source_crs=forms.system_name(found.source_crs),
         systems=forms.systems(),
         drawn=DRAWN,

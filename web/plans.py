@@ -77,6 +77,18 @@ def crs(plan_id: int) -> ResponseReturnValue:
     return _to(plan_id)
 
 
+@pages.post("/plans/<int:plan_id>/confirm")
+@only(Role.OFFICE)
+def confirm(plan_id: int) -> ResponseReturnValue:
+    """Confirm turned axes, repairs or that nothing is shifted (`what`)."""
+    try:
+        planner.confirm(database(), settings(), plan_id, request.form.get("what", ""), now())
+    except Invalid as error:
+        return _plan_page(progress.plan_of(database(), plan_id), error.problems), 422
+    flash(_("已记录您的确认。"))
+    return _to(plan_id)
+
+
 @pages.post("/plans/<int:plan_id>/file")
 @only(Role.OFFICE)
 def replace(plan_id: int) -> ResponseReturnValue:
@@ -196,6 +208,8 @@ def _draft_page(found: SupplyPlan, said: Sequence[Problem]) -> str:
         choices=uploads.choices(found.upload),
         asks_columns=uploads.question(found.upload, "column_code"),
         asks_crs=uploads.crs_question(found.upload),
+        asked=uploads.asked(found.upload),
+        kept=uploads.confirmed(found.upload),
         source_crs=uploads.system_name(found.upload.source_crs),
         systems=uploads.systems(),
         accept=uploads.ACCEPT,

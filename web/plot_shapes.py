@@ -39,7 +39,7 @@ def left_out(row: int, geometry: Mapping[str, Any]) -> Shape:
 
 def problem(problem: Problem) -> Shape:
     return Shape(
-        {"type": "Point", "coordinates": problem.place},
+        problem.shape or {"type": "Point", "coordinates": problem.place},
         "problem",
         _("第 %(row)s 行", row=problem.row) if problem.row is not None else place(problem.where),
         (sentence(problem.text, problem.params),),

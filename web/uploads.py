@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, BinaryIO, cast
 
 from flask import request
 from flask_babel import gettext as _
 
 from geo.problems import N_, Problem
-from landready import uploads
+from landready import confirmations, uploads
 from landready.errors import Invalid
 from landready.plans import Upload
 from landready.systems import CHOICES
@@ -93,8 +94,22 @@ def question(upload: Upload, *codes: str) -> Problem | None:
 
 def crs_question(upload: Upload) -> Problem | None:
     """Return why the coordinate system must be named; a file that is elsewhere altogether was read in a wrong one."""
-    codes = ("crs_missing", "crs_unknown")
-    return question(upload, *codes, *(() if upload.features else ("outside_region",)))
+    codes = ("crs_missing", "crs_unknown", "crs_conflict")
+    elsewhere = ("wrong_zone", "not_degrees", "not_on_earth", "outside_region")
+    return question(upload, *codes, *(() if upload.features else elsewhere))
+
+
+def asked(upload: Upload) -> dict[str, Problem]:
+    """Return what the person may confirm: "axes", "repairs" or "shift" → the problem that it answers."""
+    found = {what: question(upload, code) for what, code in confirmations.ANSWERS.items()}
+    done = confirmations.confirmed(upload)
+    return {what: p for what, p in found.items() if p is not None and what not in done}
+
+
+def confirmed(upload: Upload) -> dict[str, datetime]:
+    """Return what the person confirmed, and when."""
+    kept = confirmations.confirmed(upload)
+    return {what: datetime.fromisoformat(kept[what]["at"]) for what in sorted(kept)}
 
 
 def system_name(crs: str) -> str:
