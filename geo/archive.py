@@ -11,7 +11,8 @@ from geo.errors import Refused, refuse
 from geo.problems import N_
 
 _CHUNK = 1 << 20
-_RATIO_FREE = 1 << 20  # a ratio says nothing about the first megabyte
+# Attribute tables are mostly blanks: up to here a ratio says nothing (Warehouse uses the same bounds).
+_RATIO_FREE = 64 << 20
 _NESTED = {".zip", ".kmz", ".7z", ".rar", ".gz", ".tgz", ".tar", ".bz2", ".xz"}
 _SHAPEFILE = (".shp", ".shx", ".dbf", ".prj", ".cpg")
 _DAMAGED = (

@@ -12,7 +12,7 @@ from shapely.geometry.base import BaseGeometry
 
 from geo import attributes, crs, faults, repair, shapes
 from geo.crs import Box
-from geo.errors import refuse
+from geo.errors import Refused, refuse
 from geo.problems import N_, Problem
 from geo.source import Record, Source
 
@@ -195,16 +195,7 @@ def _decide_crs(source: Source, rows: list[Record], terms: Terms, result: Result
     """The CRS of the file: what the user says, else what the file says, else ask."""
     stated = source.crs
     if terms.crs:
-        declared = crs.parse(terms.crs)
-        if stated and stated != "OGC:CRS84" and crs.parse(stated) != declared:
-            result.problems.append(
-                Problem(
-                    "crs_overridden",
-                    "warning",
-                    N_("文件写明坐标系 {stated}，已按您指定的 {declared} 读取。"),
-                    {"stated": crs.epsg_name(stated), "declared": crs.epsg_name(terms.crs)},
-                )
-            )
+        _compare(stated, terms.crs, result)
         return terms.crs
     if stated:
         return stated
@@ -218,8 +209,30 @@ def _decide_crs(source: Source, rows: list[Record], terms: Terms, result: Result
             )
         )
         return crs.STORED
-    _ask_crs(bounds, terms, result)
+    _ask_crs(rows, bounds, terms, result)
     return None
+
+
+def _compare(stated: str | None, declared: str, result: Result) -> None:
+    """Say that the user's word goes before the file's; a system nobody knows may be overruled, one refused by name not.
+
+    Raises:
+        Refused: the file is in a system that cannot be brought to CGCS2000, whatever the user says.
+    """
+    meant = crs.parse(declared)
+    if not stated or stated == "OGC:CRS84":
+        return
+    try:
+        if crs.parse(stated) == meant:
+            return
+        name = crs.epsg_name(stated)
+    except Refused as refusal:
+        if refusal.problem.code != "crs_unknown":
+            raise
+        name = stated[:80]
+    text = N_("文件写明坐标系 {stated}，已按您指定的 {declared} 读取。")
+    params = {"stated": name, "declared": crs.epsg_name(declared)}
+    result.problems.append(Problem("crs_overridden", "warning", text, params))
 
 
 def _bounds(records: list[Record]) -> npt.NDArray[np.float64]:
@@ -233,19 +246,32 @@ def _degrees(bounds: Sequence[float] | npt.NDArray[np.float64]) -> bool:
     return bool(bounds[0] >= -180 and bounds[2] <= 180 and bounds[1] >= -90 and bounds[3] <= 90)
 
 
-def _ask_crs(bounds: npt.NDArray[np.float64], terms: Terms, result: Result) -> None:
+def _ask_crs(
+    rows: list[Record], bounds: npt.NDArray[np.float64], terms: Terms, result: Result
+) -> None:
     x, y = float(bounds[0] + bounds[2]) / 2, float(bounds[1] + bounds[3]) / 2
     likely = crs.candidates(x, y, terms.boxes or ((73.0, 3.0, 136.0, 54.0),))
-    text = (
-        N_("文件没有写明坐标系，请指定。数值像是 {likely}，请向数据提供方核实后选择。")
-        if likely
-        else N_(
-            "文件没有写明坐标系，请指定，例如 EPSG:4546（2000 国家大地坐标系，3 度带，中央子午线 111°）。"
+    first = shapely.get_coordinates(rows[0].geometry)[0]
+    params: dict[str, object] = {"x": f"{first[0]:.10g}", "y": f"{first[1]:.10g}"}
+    if likely:
+        params["likely"] = "、".join(likely[:6])
+        text = N_(
+            "文件没有写明坐标系，请指定。第 1 个点（东 {x}，北 {y}）像是 {likely}，请向数据提供方核实后选择。"
         )
-    )
-    result.problems.append(
-        Problem("crs_missing", "error", text, {"likely": "、".join(likely[:6])} if likely else {})
-    )
+    elif crs.candidates(y, x, terms.boxes or ((73.0, 3.0, 136.0, 54.0),)):
+        text = N_(
+            "文件没有写明坐标系，请指定。第 1 个点（{x}, {y}）的 X、Y 像是写反了，请核对后改正或确认对调。"
+        )
+        if not any(p.code == "axes_swapped" for p in result.problems):
+            where, row = faults.where(rows[0]), rows[0].row
+            result.problems.append(Problem("axes_swapped", "error", text, params, row, where))
+        return
+    else:
+        text = N_(
+            "文件没有写明坐标系，请指定，例如 EPSG:4546（2000 国家大地坐标系，3 度带，中央子午线 111°）。第 1 个点是（{x}, {y}）。"
+        )
+    where = faults.where(rows[0])
+    result.problems.append(Problem("crs_missing", "error", text, params, where=where))
 
 
 def _transform(rows: list[Record], system: str, terms: Terms, result: Result) -> None:
