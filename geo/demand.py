@@ -39,11 +39,8 @@ class Index:
     unit: str
     note: str
     source: str
-
-    @property
-    def verified(self) -> bool:
-        """Were the numbers read in the standard? They count as read only where the source says nothing to the contrary."""
-        return "unverified" not in self.source
+    # Were the numbers checked against the printed standard?
+    verified: bool
 
     @property
     def classes(self) -> tuple[str, ...]:

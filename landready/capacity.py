@@ -20,7 +20,7 @@ from landready.clock import today as local_date
 from landready.db import Actor, Role, actor_of, as_engine
 from landready.layers import Facility, Layer
 from landready.listings import Listing
-from landready.loads import Claim, Kind, Load, load
+from landready.loads import Claim, Kind, Load, age_days, load
 from landready.organisations import Organisation
 from landready.plans import Plot, SupplyPlan
 from landready.pushes import Push, PushPlot
@@ -43,6 +43,10 @@ class Stated:
     spare: float | None
     stated_at: datetime
     current: bool
+
+    def days(self, now: datetime) -> int:
+        """Whole days since the capacity was stated."""
+        return age_days(self.stated_at, now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ def indices() -> tuple[Index, ...]:
             Index(
                 row["utility"], row["standard"], row["table"], row["gb50137_class"],
                 row["description"], _cell(row["min"]), _cell(row["max"]), row["unit"],
-                row["note"], row["source"],
+                row["note"], row["source"], row["standing"] == "verified",
             )
             for row in csv.DictReader(file)
         )  # fmt: skip

@@ -11,6 +11,7 @@ from flask_babel import format_date, format_datetime, gettext
 from geo.problems import N_, numbered
 from landready import cities
 from landready.annex import STATE_NAMES
+from landready.road_classes import rules
 
 UTILITIES = {
     "water": N_("供水"),
@@ -107,6 +108,15 @@ DELIVERY_STATES = {
     "owed": N_("正在送达"),
     "delivered": N_("已送达"),
     "dead": N_("送达失败，已停止重试"),
+    "pulled": N_("企业已拉取并确认"),
+}
+# What an event tells; docs/integrators.md describes each.
+EVENTS = {
+    "plan.released": N_("供地计划下发"),
+    "project.permitted": N_("项目取得规划许可"),
+    "application.submitted": N_("联合报装申请提交"),
+    "item.moved": N_("报装事项变动"),
+    "endpoint.test": N_("测试事件"),
 }
 # How an answer came in, or how an enterprise is told.
 CHANNELS = {
@@ -114,6 +124,73 @@ CHANNELS = {
     "link": N_("答复链接"),
     "api": N_("系统接口"),
     "sheet": N_("表格"),
+}
+# On what a figure of demand rests: one word for each, the same on every page.
+DEMAND_STANDINGS = {
+    "stated": N_("规划填报"),
+    "index": N_("按指标测算"),
+    "unverified": N_("指标未经核实"),
+    "none": N_("用量未知"),
+}
+CLAIM_KINDS = {
+    "connected": N_("已接通"),
+    "sold": N_("已预留（已成交）"),
+    "held": N_("已预留"),
+    "leaning": N_("未预留"),
+}
+FITS = {
+    "fits": N_("放得下"),
+    "alone": N_("单独就放不下"),
+    "together": N_("单独放得下，合在一起放不下"),
+    "not_stated": N_("企业没有申明余量"),
+    "unknown": N_("有地块用量未知"),
+}
+USE_SYSTEMS = {
+    "2023": N_("用地用海分类指南（2023）"),
+    "GB50137-2011": N_("城市用地分类 GB 50137-2011"),
+    "GBT21010-2017": N_("土地利用现状分类 GB/T 21010-2017"),
+    "draft": N_("旧稿编号（05 商业服务业用地）"),
+}
+BASE_KINDS = {
+    "roads": N_("道路"),
+    "greens": N_("绿地"),
+    "waters": N_("水体"),
+    "planning_areas": N_("规划区"),
+}
+BASE_MISSING = {
+    "roads": N_("接入路线只能画直线，第 7、8、9 项无法判断。"),
+    "greens": N_("第 11 项无法判断。"),
+    "waters": N_("不知道外线是否穿越水体。"),
+    "planning_areas": N_("第 10 项按全部在规划区内处理。"),
+}
+ROUTE_METHODS = {"roads": N_("沿道路"), "straight": N_("直线")}
+ROUTE_WHYS = {
+    "touches": N_("设施与地块相接"),
+    "no_roads": N_("直线：没有道路数据"),
+    "no_path": N_("直线：没有道路可通"),
+    "direct": N_("直线：比沿路更省"),
+}
+MANNERS = {
+    "crosses": N_("穿越"),
+    "along": N_("沿线敷设"),
+    "enters": N_("进入"),
+    "zone": N_("在建筑控制区内"),
+}
+MET = {
+    "green": N_("绿地"),
+    "water": N_("水体"),
+    "planning": N_("规划区"),
+}
+CLOCKS = {
+    "acknowledge": N_("查收"),
+    "answer": N_("答复"),
+    "contact": N_("联系建设单位"),
+    "first_design": N_("首次设计方案"),
+}
+NOTICES = {
+    "before": N_("到期提醒"),
+    "late": N_("超期催办"),
+    "escalated": N_("转督办"),
 }
 LABELS: dict[str, Mapping[str, str]] = {
     "utility": UTILITIES,
@@ -127,11 +204,24 @@ LABELS: dict[str, Mapping[str, str]] = {
     "column": COLUMNS,
     "layer_kind": LAYER_KINDS,
     "geometry": GEOMETRIES,
+    "base_kind": BASE_KINDS,
+    "base_missing": BASE_MISSING,
+    "road_class": {rule.road_class.value: rule.name for rule in rules().values()},
+    "route_method": ROUTE_METHODS,
+    "route_why": ROUTE_WHYS,
+    "manner": MANNERS,
+    "met": MET,
     "asked": ASKED_REASONS,
     "standing": STANDINGS,
     "stage": STAGES,
     "delivery": DELIVERY_STATES,
+    "demand": DEMAND_STANDINGS,
+    "claim": CLAIM_KINDS,
+    "fit": FITS,
+    "use_system": USE_SYSTEMS,
     "channel": CHANNELS,
+    "clock": CLOCKS,
+    "notice": NOTICES,
 }
 
 
@@ -168,6 +258,11 @@ def label(key: object, table: str) -> str:
     return str(gettext(LABELS[table][str(key)]))
 
 
+def event(type_: str) -> str:
+    """Return what an event tells, in words; its type itself where there are none."""
+    return str(gettext(EVENTS.get(type_, type_)))
+
+
 def area(square_metres: float | None) -> str:
     """Return m² with the same in hectares, as the notices write it."""
     if square_metres is None:
@@ -182,6 +277,11 @@ def metres(distance: float | None) -> str:
     if distance is None:
         return "—"
     return f"{distance:,.1f} m" if distance < 1000 else f"{distance / 1000:,.2f} km"
+
+
+def quantity(value: float | None) -> str:
+    """Return an amount without its unit, to a tenth."""
+    return "—" if value is None else f"{round(value, 1):,.12g}"
 
 
 def percent(share: float | None) -> str:
@@ -208,10 +308,12 @@ def init_app(app: Flask) -> None:
         "area": area,
         "metres": metres,
         "percent": percent,
+        "quantity": quantity,
         "day": day,
         "moment": moment,
         "city": city,
         "place": place,
+        "event": event,
     }
     app.jinja_env.filters.update(filters)
     app.jinja_env.globals["utilities"] = UTILITIES

@@ -11,12 +11,14 @@ from landready import clock, drafts, planner, progress
 from landready.blockers import Blocker
 from landready.db import Role
 from landready.errors import Invalid, NotFound
+from landready.landuse import System
+from landready.needs import plan_capacity
 from landready.plans import SupplyPlan
 from landready.release import release
 from push import status
 from web import maps, plot_shapes, uploads
 from web.auth import only
-from web.session import database, now, settings
+from web.session import capacity_words, database, now, settings
 
 pages = Blueprint("plans", __name__)
 # Rows of a table that a person reads at once.
@@ -87,6 +89,39 @@ def confirm(plan_id: int) -> ResponseReturnValue:
         return _plan_page(progress.plan_of(database(), plan_id), error.problems), 422
     flash(_("已记录您的确认。"))
     return _to(plan_id)
+
+
+@pages.post("/plans/<int:plan_id>/use-system")
+@only(Role.OFFICE)
+def use_system(plan_id: int) -> ResponseReturnValue:
+    """Which land-use classification the bare numbers of the plan belong to."""
+    try:
+        found = planner.name_use_system(database(), plan_id, request.form.get("system", ""))
+    except Invalid as error:
+        return _plan_page(progress.plan_of(database(), plan_id), error.problems), 422
+    flash(_("已按您指明的用地分类重新识别用途。"))
+    at = "plans.plan" if found.state == "draft" else "plans.capacity"
+    return redirect(url_for(at, plan_id=plan_id), 303)
+
+
+@pages.get("/plans/<int:plan_id>/capacity")
+@only(Role.OFFICE, Role.SUPERVISOR)
+def capacity(plan_id: int) -> ResponseReturnValue:
+    """What the plots of a released plan need together, and what is left of each facility that they lean on."""
+    found = progress.plan_of(database(), plan_id)
+    if found.state != "released":
+        raise NotFound
+    page = plan_capacity(database(), found, settings().check, now())
+    return render_template(
+        "plans/capacity.html",
+        plan=found,
+        mine=g.actor.role is Role.OFFICE,
+        sums=page.sums,
+        loads=page.loads,
+        asks=page.asks,
+        use_systems=list(System),
+        **capacity_words(),
+    )
 
 
 @pages.post("/plans/<int:plan_id>/file")
@@ -208,6 +243,8 @@ def _draft_page(found: SupplyPlan, said: Sequence[Problem]) -> str:
         choices=uploads.choices(found.upload),
         asks_columns=uploads.question(found.upload, "column_code"),
         asks_crs=uploads.crs_question(found.upload),
+        asks_use=uploads.question(found.upload, "use_system", "use_elsewhere"),
+        use_systems=list(System),
         asked=uploads.asked(found.upload),
         kept=uploads.confirmed(found.upload),
         source_crs=uploads.system_name(found.upload.source_crs),

@@ -1,20 +1,23 @@
 """One plot of a released plan: what was measured, what was answered, what is missing, and its listing."""
 
 from collections.abc import Sequence
+from math import nan
 
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from geo.problems import Problem
-from landready import planner, progress
+from landready import annex, demand, planner, progress, routes
 from landready.blockers import Blocker
 from landready.db import Role
-from landready.errors import Invalid, NotReady
+from landready.errors import Invalid, NotFound, NotReady
+from landready.needs import needs
+from landready.utilities import Utility
 from web import maps, plot_shapes
 from web.auth import only
 from web.filters import label
-from web.session import database, now, settings
+from web.session import capacity_words, database, now, settings
 
 pages = Blueprint("plots", __name__)
 
@@ -49,25 +52,68 @@ def change_listing(plot_id: int, listing_id: int) -> ResponseReturnValue:
     return redirect(url_for("plots.plot", plot_id=moved.plot_id), 303)
 
 
+@pages.post("/plots/<int:plot_id>/demand/<utility>")
+@only(Role.OFFICE)
+def state_demand(plot_id: int, utility: str) -> ResponseReturnValue:
+    """Take the planner's figure for one utility; `index` returns to the computed one."""
+    if utility not in set(Utility):
+        raise NotFound
+    back = "index" in request.form
+    low, high = (None if back else _amount(request.form.get(name, "")) for name in ("low", "high"))
+    if not back and low is None and high is None:
+        low = high = nan  # empty fields are no wish to return to the index
+    try:
+        reason = request.form.get("why", "")
+        demand.state(database(), plot_id, Utility(utility), low, high, reason, now=now())
+    except Invalid as error:
+        return _plot_page(plot_id, problems=error.problems, stating=utility), 422
+    flash(_("已记录%(utility)s用量。", utility=label(utility, "utility")))
+    return redirect(url_for("plots.plot", plot_id=plot_id, _anchor=f"demand-{utility}"), 303)
+
+
+def _amount(text: str) -> float | None:
+    """The number of a field; what is no number is told as one."""
+    text = text.replace(",", "").replace("，", "").strip()
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return nan
+
+
 def _plot_page(
-    plot_id: int, problems: Sequence[Problem] = (), refused: Sequence[Blocker] = ()
+    plot_id: int,
+    problems: Sequence[Problem] = (),
+    refused: Sequence[Blocker] = (),
+    stating: str = "",
 ) -> str:
     line, utilities = progress.plot_page(database(), plot_id, settings().gate, now())
+    near = {one.cell.utility: one.check.facilities if one.check else () for one in utilities}
     links, points = plot_shapes.surroundings(utilities)
+    measured = [one.check for one in utilities if one.check]
+    ways = routes.of_plot(database(), settings().route, line.plot, measured, now())
     return render_template(
         "plans/plot.html",
         line=line,
         plot=line.plot,
         mine=g.actor.role is Role.OFFICE,
         utilities_asked=utilities,
+        needs=needs(database(), line.plot, near, settings().check, now()),
+        stating=stating,
+        **capacity_words(),
         problems=problems,
         refused=refused,
         reason=request.form.get("reason", ""),
         points=plot_shapes.connection_points(utilities),
         colours=maps.COLOURS,
+        routes=ways,
+        item_names=annex.items(),
         map=maps.draw(
             settings(),
-            [[plot_shapes.released_plot(line, link=False), *links], points],
+            [
+                [plot_shapes.released_plot(line, link=False), *links],
+                plot_shapes.routes(ways.values()),
+                points,
+            ],
             label=_("地块、最近设施与接入点地图"),
         ),
     )

@@ -70,3 +70,9 @@ def _abandon(error: BaseException | None) -> None:
         except BaseException as raised:
             if raised is not rollback:
                 raise
+
+
+def capacity_words() -> dict[str, object]:
+    """What `_demand.html` needs to tell how old a stated capacity is, and how sewage is computed."""
+    check = settings().check
+    return {"moment_now": now(), "stale_days": check.stale_days, "kd": check.day_variation}

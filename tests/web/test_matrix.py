@@ -47,7 +47,12 @@ OPEN = {
     "answers.inbox": {"GET": (ENTERPRISE,)},
     "items.items": {"GET": (ENTERPRISE, DEPARTMENT, OFFICE)},
     "applications.projects": {"GET": (OWNER,)},
+    "endpoints.system": {"GET": (ENTERPRISE,)},
+    "endpoints.add": {"POST": (ENTERPRISE,)},
+    "endpoints.send_again": {"POST": (ENTERPRISE,)},
+    "endpoints.deliveries": {"GET": (OFFICE,)},
     "overview.overview": {"GET": (OFFICE, SUPERVISOR)},
+    "clocks.escalations": {"GET": (OFFICE, SUPERVISOR)},
     "organisations.organisations": {"GET": (ADMIN,)},
     "organisations.new": {"GET": (ADMIN,), "POST": (ADMIN,)},
 }
@@ -61,6 +66,8 @@ ADMINISTRATION = {
     "organisations.revoke_key": {"POST": (ADMIN,)},
     "organisations.add_endpoint": {"POST": (ADMIN,)},
     "organisations.disable_endpoint": {"POST": (ADMIN,)},
+    "organisations.approve_network": {"POST": (ADMIN,)},
+    "organisations.revoke_network": {"POST": (ADMIN,)},
 }
 # What belongs to someone: the roles that may ask find their own, and nothing else.
 OWNED = {
@@ -68,6 +75,8 @@ OWNED = {
     "plans.columns": {"POST": (OFFICE,)},
     "plans.crs": {"POST": (OFFICE,)},
     "plans.confirm": {"POST": (OFFICE,)},
+    "plans.use_system": {"POST": (OFFICE,)},
+    "plans.capacity": {"GET": (OFFICE, SUPERVISOR)},
     "plans.replace": {"POST": (OFFICE,)},
     "plans.delete": {"POST": (OFFICE,)},
     "plans.release_plan": {"POST": (OFFICE,)},
@@ -76,6 +85,7 @@ OWNED = {
     "plots.plot": {"GET": (OFFICE, SUPERVISOR)},
     "plots.list_one": {"POST": (OFFICE,)},
     "plots.change_listing": {"POST": (OFFICE,)},
+    "plots.state_demand": {"POST": (OFFICE,)},
     "layers.layer": {"GET": (ENTERPRISE,)},
     "layers.waiting": {"GET": (ENTERPRISE,)},
     "layers.columns": {"POST": (ENTERPRISE,)},
@@ -88,10 +98,21 @@ OWNED = {
     "answers.answer": {"POST": (ENTERPRISE,)},
     "answers.answer_many": {"POST": (ENTERPRISE,)},
     "answers.contacted": {"POST": (ENTERPRISE,)},
+    "clocks.clock": {"GET": (OFFICE, ENTERPRISE, SUPERVISOR)},
+    "clocks.pause": {"POST": (OFFICE,)},
+    "clocks.resume": {"POST": (OFFICE,)},
+    "clocks.handle": {"POST": (SUPERVISOR,)},
     "answer_sheets.sheet": {"GET": (ENTERPRISE,)},
     "answer_sheets.download": {"GET": (ENTERPRISE,)},
     "answer_sheets.upload": {"POST": (ENTERPRISE,)},
     "answers.attachment": {"GET": (ENTERPRISE, OFFICE, SUPERVISOR)},
+    "endpoints.change_url": {"POST": (ENTERPRISE,)},
+    "endpoints.rotate": {"POST": (ENTERPRISE,)},
+    "endpoints.end_rotation": {"POST": (ENTERPRISE,)},
+    "endpoints.test": {"POST": (ENTERPRISE,)},
+    "endpoints.disable": {"POST": (ENTERPRISE,)},
+    "endpoints.redeliver": {"POST": (OFFICE, ENTERPRISE)},
+    "endpoints.send_all_again": {"POST": (OFFICE,)},
     "applications.application": {"GET": (OWNER, OFFICE, ENTERPRISE, DEPARTMENT, SUPERVISOR)},
     "applications.save": {"POST": (OWNER,)},
     "applications.add": {"POST": (OWNER, OFFICE)},
@@ -112,6 +133,10 @@ API = {
     "api_answers.standing",
     "api_answers.contacted",
     "api_answers.codes",
+    "api_pushes.pull",
+    "api_pushes.acknowledge",
+    "api_pushes.reconcile",
+    "api_pushes.send_again",
     "openapi.spec",
 }
 
@@ -313,7 +338,11 @@ def test_public_api_answers_everyone(client, worlds):
         "/api/v1/permits",
         "/api/v1/answers",
         "/api/v1/codes",
+        "/api/v1/pushes",
+        "/api/v1/pushes/ack",
+        "/api/v1/pushes/replay",
         "/api/v1/pushes/{uid}/contacted",
+        "/api/v1/reconcile",
     }
 
 
