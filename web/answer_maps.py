@@ -8,7 +8,9 @@ from flask_babel import gettext as _
 from landready.asked import Pair
 from landready.inbox import Line, PlotPage, PushPage
 from landready.layers import Facility
+from landready.routes import RouteView
 from landready.shapes import to_geojson
+from web import plot_shapes
 from web.filters import area, label, metres, sentence
 from web.maps import COLOURS, Shape
 
@@ -31,7 +33,7 @@ def _plots(page: PushPage) -> list[Shape]:
     ]
 
 
-def plot_layers(page: PlotPage) -> list[list[Shape]]:
+def plot_layers(page: PlotPage, routes: Mapping[int, RouteView]) -> list[list[Shape]]:
     """Return the layers of one plot; the view fits it and the way to the nearest facility."""
     ways = _ways([page.line])
     others = [
@@ -47,6 +49,7 @@ def plot_layers(page: PlotPage) -> list[list[Shape]]:
     return [
         [_plot(page.line), *ways[:1]],
         ways[1:],
+        plot_shapes.routes(routes.values()),
         _facilities([page.line], page.facilities),
         others,
     ]
@@ -97,6 +100,7 @@ def plot_legend(page: PlotPage) -> list[tuple[str, str]]:
         else (COLOURS["plot_ready"], _("已答复地块")),
         (COLOURS[page.line.utility], _("本单位设施")),
         (COLOURS["link"], _("最短连线")),
+        (COLOURS["route"], _("接入路线（系统测算）")),
         ("#ffd400", _("所选接入点")),
         *((COLOURS[u], _("%(utility)s企业的接入点", utility=label(u, "utility"))) for u in said),
     ]

@@ -13,7 +13,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 
 from geo.problems import Problem
-from landready import answering, attachments, clock, files
+from landready import annex, answering, attachments, clock, files, routes
 from landready.answers import Answer
 from landready.asked import Pair, open_push
 from landready.db import Role
@@ -162,9 +162,13 @@ def _plot_page(push_id: int, plot_id: int, utility: str) -> PlotPage:
 
 
 def _plot(page: PlotPage, form: Form) -> str:
+    check = page.line.proposal.check
+    ways = routes.of_plot(
+        database(), settings().route, page.line.plot, [check] if check else [], now()
+    )
     drawn = maps.draw(
         settings(),
-        answer_maps.plot_layers(page),
+        answer_maps.plot_layers(page, ways),
         label=_("地块、本单位设施与接入点地图"),
         pick=("lon", "lat"),
     )
@@ -178,6 +182,8 @@ def _plot(page: PlotPage, form: Form) -> str:
         tomorrow=_tomorrow(),
         map=drawn,
         legend_entries=answer_maps.plot_legend(page),
+        routes=ways,
+        item_names=annex.items(),
     )
 
 

@@ -40,6 +40,11 @@ COLOURS = {
     "telecom": "#8a2d6b",
     "cable_tv": "#3f7f4f",
     "link": "#333333",
+    "route": "#c51b7d",
+    "roads": "#6b6b6b",
+    "greens": "#4d9221",
+    "waters": "#2b8cbe",
+    "planning_areas": "#8c6bb1",
     "problem": "#d00000",
 }
 

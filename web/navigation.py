@@ -16,6 +16,7 @@ ENTRIES: dict[Role, tuple[tuple[str, str, str], ...]] = {
     Role.OFFICE: (
         ("plans.plans", N_("供地计划"), "map"),
         ("permits.permits", N_("规划许可"), "file-earmark-text"),
+        ("base_layers.layers", N_("底图"), "layers"),
         ("items.items", N_("待办事项"), "list-check"),
         ("overview.overview", N_("进度总览"), "speedometer2"),
         _LAND,

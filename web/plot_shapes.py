@@ -1,6 +1,6 @@
 """Plots, their problems and their surroundings as shapes of a map."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from flask import url_for
@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from geo.problems import Problem
 from landready.plans import Plot
 from landready.progress import PlotLine, UtilityPage
+from landready.routes import RouteView
 from landready.shapes import to_geojson
 from web.filters import area, label, metres, place, sentence
 from web.maps import Shape
@@ -82,6 +83,28 @@ def surroundings(
                 at = to_geojson(asked.answer.connection_point)
                 points.append(Shape(at, one.cell.utility, title, (_("接入点"),)))
     return links, points
+
+
+def routes(views: Iterable[RouteView]) -> list[Shape]:
+    """Connection routes, and a point on each where an approval is needed or something is to be minded."""
+    ways, places = [], []
+    for v in views:
+        if v.route.length_m == 0:
+            continue
+        title = f"{label(v.route.utility, 'utility')} · {v.route.enterprise.name}"
+        told = (_("接入路线 %(length)s", length=metres(v.route.length_m)),)
+        ways.append(Shape(to_geojson(v.route.geom), "route", title, told))
+        reasons = [r for need in v.judgement.needs for r in need.reasons]
+        of_place: dict[tuple[float, float], list[str]] = {}
+        for r in (*reasons, *v.judgement.flags):
+            if r.place:
+                number = _("第 %(n)s 项", n=r.clause.item) + _("：") if r.clause.item else ""
+                of_place.setdefault(r.place, []).append(number + sentence(r.text, r.params))
+        places += [
+            Shape({"type": "Point", "coordinates": place}, "route", title, tuple(words))
+            for place, words in of_place.items()
+        ]
+    return ways + places
 
 
 def connection_points(utilities: Sequence[UtilityPage]) -> dict[int, tuple[float, float]]:
