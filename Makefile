@@ -1,6 +1,7 @@
 # make run    start everything (installs what is missing first); Ctrl-C stops it
 # make test   types, lint, contracts and tests (installs what is missing first)
 # make setup  only install;  make check  only examine, after `make setup`
+# make deadlines  a million random deadlines against an independent calendar
 # make messages  bring the texts of the code into the catalogues of web/translations
 #
 # LANDREADY_DATABASE_URL and LANDREADY_REDIS_URL name servers to use instead of installing and starting private ones.
@@ -9,7 +10,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: run test setup check packages messages
+.PHONY: run test setup check packages messages deadlines
 .DEFAULT_GOAL := run
 
 PYTHON ?= python3
@@ -72,6 +73,9 @@ $(VENDOR)/.installed: package.json package-lock.json .npmrc | packages
 	@cp node_modules/htmx.org/{dist/htmx.min.js,LICENSE} $(VENDOR)/htmx
 	@cp -r node_modules/leaflet/{dist/leaflet.css,dist/leaflet.js,dist/images,LICENSE} $(VENDOR)/leaflet
 	@touch $@
+
+deadlines: setup
+	@PYTHONPATH=. $(VENV)/python bench/deadlines.py
 
 %.mo: %.po | $(INSTALLED)
 	@$(VENV)/pybabel --quiet compile -i $< -o $@

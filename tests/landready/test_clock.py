@@ -4,9 +4,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import chinese_calendar
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench import deadlines
 from landready import clock
 
 DAYS_2025_2026 = [date(2025, 1, 1) + timedelta(days=n) for n in range(730)]
@@ -103,6 +104,7 @@ def test_no_working_days_lie_before_the_start() -> None:
     assert clock.working_days(date(2026, 3, 5), date(2026, 3, 1)) == 0
 
 
+@settings(max_examples=30)
 @given(
     st.sampled_from(DAYS_2025_2026[:400]),
     st.integers(1, 40),
@@ -128,3 +130,8 @@ def test_the_day_from_which_days_are_left_counts_back_over_a_holiday() -> None:
     assert clock.before(date(2026, 2, 24), 2) == date(2026, 2, 14)
     with pytest.raises(ValueError, match="at least one"):
         clock.before(date(2026, 3, 9), 0)
+
+
+def test_random_deadlines_with_pauses_agree_with_the_independent_calendar() -> None:
+    """A sample of `make deadlines`, which tries a million."""
+    assert deadlines.wrong(20_000, seed=20261123) == (20_000, 0, [])
