@@ -70,6 +70,7 @@ class Late:
     enterprise: str
     title: str
     plan_id: int | None
+    push_id: int
     due_on: date
     days: int
 
@@ -158,7 +159,9 @@ def _pushes(session: Session, found: dict[str, Figures], day: date) -> list[Late
                 push.plan.title if push.plan else push.permit.project_name if push.permit else ""
             )
             days = (day - push.due_on).days
-            late.append(Late(city, push.enterprise.name, title, push.plan_id, push.due_on, days))
+            late.append(
+                Late(city, push.enterprise.name, title, push.plan_id, push.id, push.due_on, days)
+            )
     return late
 
 

@@ -112,8 +112,8 @@ def make_world(session: Session, city: str, x: float) -> World:
         )
     )
     day = date(2026, 3, 9)
-    add(ClockPause(push_id=push.id, first=day, last=day, reason="x", made_at=NOW, **both))
-    add(
+    pause = add(ClockPause(push_id=push.id, first=day, last=day, reason="x", made_at=NOW, **both))
+    reminder = add(
         Reminder(
             push_id=push.id,
             clock="answer",
@@ -293,9 +293,12 @@ def make_world(session: Session, city: str, x: float) -> World:
             "layer_id": layer.id,
             "attachment_id": attachment.id,
             "delivery_id": delivery.id,
+            "pause_id": pause.id,
+            "reminder_id": reminder.id,
             "endpoint_id": endpoint.id,
             "network_id": network.id,
             "organisation_id": enterprise.id,
+            "enterprise_id": enterprise.id,
             "account_id": accounts["office"].id,
             "key_id": session.scalars(
                 select(ApiKey.id).where(ApiKey.organisation_id == office.id)
