@@ -161,6 +161,22 @@ def _pushes(session: Session, push_ids: Iterable[int]) -> Mapping[int, Push]:
     return {one.id: one for one in found.unique()}
 
 
+def last_attempts(session: Session, endpoint_ids: Iterable[int]) -> Mapping[int, AttemptShown]:
+    """Return the newest attempt at each of those systems that the asker may see; one that was never sent to is left out."""
+    found: dict[int, AttemptShown] = {}
+    for endpoint_id in endpoint_ids:
+        one = session.scalar(
+            select(Attempt)
+            .join(Delivery, Delivery.id == Attempt.delivery_id)
+            .where(Delivery.endpoint_id == endpoint_id)
+            .order_by(Attempt.id.desc())
+            .limit(1)
+        )
+        if one:
+            found[endpoint_id] = _attempt(one)
+    return found
+
+
 def redeliver(session: Session, delivery_id: int, now: datetime) -> None:
     """Owe a delivery anew from the start of the schedule: the same id and bytes, which a receiver knows again.
 
@@ -195,9 +211,12 @@ def _attempts(session: Session, delivery_ids: list[int]) -> dict[int, tuple[Atte
         select(Attempt).where(Attempt.delivery_id.in_(delivery_ids)).order_by(Attempt.id)
     )
     for one in found:
-        shown = AttemptShown(one.number, one.started_at, one.finished_at, _problem(one))
-        made[one.delivery_id] = (*made.get(one.delivery_id, ()), shown)
+        made[one.delivery_id] = (*made.get(one.delivery_id, ()), _attempt(one))
     return made
+
+
+def _attempt(one: Attempt) -> AttemptShown:
+    return AttemptShown(one.number, one.started_at, one.finished_at, _problem(one))
 
 
 def _shown(delivery: Delivery, attempts: tuple[AttemptShown, ...]) -> WebhookState:

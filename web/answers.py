@@ -20,14 +20,17 @@ from landready.db import Role
 from landready.errors import Invalid
 from landready.inbox import PlotPage, Show, plot_page, push_page
 from landready.inbox import inbox as entries_of
+from landready.needs import Need, needs
 from landready.permits import Permit
 from landready.proposals import facility_end
 from landready.shapes import to_geojson
+from landready.utilities import Utility
+from push import status
 from web import answer_form, answer_maps, maps
 from web.answer_form import Form
 from web.auth import only
 from web.filters import label
-from web.session import database, now, settings
+from web.session import capacity_words, database, now, settings
 
 pages = Blueprint("answers", __name__)
 
@@ -38,7 +41,10 @@ def inbox() -> ResponseReturnValue:
     wish = request.args.get("show", "open")
     show = cast("Show", wish if wish in get_args(Show) else "open")
     return render_template(
-        "answers/inbox.html", show=show, entries=entries_of(database(), show, now())
+        "answers/inbox.html",
+        show=show,
+        entries=entries_of(database(), show, now()),
+        undelivered=status.undelivered(database()),
     )
 
 
@@ -63,11 +69,14 @@ def answer_many(push_id: int) -> ResponseReturnValue:
     found += _attachment_faults()
     if found:
         return _push(push_id, answer_form.typed(request.form, found), set(pairs)), 422
-    made = answering.answer_many(
-        database(), push_id, pairs, draft,
-        check=settings().check, region=settings().region, gate=settings().gate,
-        account_id=_account(), now=now(),
-    )  # fmt: skip
+    try:
+        made = answering.answer_many(
+            database(), push_id, pairs, draft,
+            check=settings().check, region=settings().region, gate=settings().gate,
+            account_id=_account(), now=now(),
+        )  # fmt: skip
+    except Invalid as late:
+        return _push(push_id, answer_form.typed(request.form, late.problems), set(pairs)), 422
     _attach(made)
     flash(_("已保存 %(n)s 项答复。", n=len(made)))
     page, utility = request.form.get("page"), request.form.get("utility") or None
@@ -79,7 +88,8 @@ def answer_many(push_id: int) -> ResponseReturnValue:
 def plot(push_id: int, plot_id: int, utility: str) -> ResponseReturnValue:
     open_push(database(), push_id, now())
     page = _plot_page(push_id, plot_id, utility)
-    return _plot(page, _first_form(page))
+    need = _need(page)
+    return _plot(page, _first_form(page, need), need)
 
 
 @pages.post("/pushes/<int:push_id>/plots/<int:plot_id>/<utility>")
@@ -92,12 +102,15 @@ def answer(push_id: int, plot_id: int, utility: str) -> ResponseReturnValue:
     found += _attachment_faults()
     page = _plot_page(push_id, plot_id, utility)
     if found:
-        return _plot(page, answer_form.typed(request.form, found)), 422
-    made = answering.answer(
-        database(), push_id, draft,
-        check=settings().check, region=settings().region, gate=settings().gate,
-        account_id=_account(), now=now(),
-    )  # fmt: skip
+        return _plot(page, answer_form.typed(request.form, found), _need(page)), 422
+    try:
+        made = answering.answer(
+            database(), push_id, draft,
+            check=settings().check, region=settings().region, gate=settings().gate,
+            account_id=_account(), now=now(),
+        )  # fmt: skip
+    except Invalid as late:  # a colleague reserved the last of it a moment ago
+        return _plot(page, answer_form.typed(request.form, late.problems), _need(page)), 422
     _attach([made])
     flash(
         _(
@@ -161,7 +174,18 @@ def _plot_page(push_id: int, plot_id: int, utility: str) -> PlotPage:
     return plot_page(database(), push_id, plot_id, utility, check=settings().check, now=now())
 
 
-def _plot(page: PlotPage, form: Form) -> str:
+def _need(page: PlotPage) -> Need:
+    utility = Utility(page.line.utility)
+    near = {utility: page.line.proposal.near}
+    return needs(database(), page.line.plot, near, settings().check, now())[utility]
+
+
+def _plot(page: PlotPage, form: Form, need: Need) -> str:
+    line, push_id = page.line, page.entry.push.id
+    draft = answer_form.read(form.values, line.plot.id, line.utility)
+    foreseen = answering.foresee(
+        database(), push_id, draft, check=settings().check, region=settings().region, now=now()
+    )
     check = page.line.proposal.check
     ways = routes.of_plot(
         database(), settings().route, page.line.plot, [check] if check else [], now()
@@ -179,6 +203,9 @@ def _plot(page: PlotPage, form: Form) -> str:
         line=page.line,
         points={answer.id: answer_form.of_answer(answer).point for answer in page.versions},
         form=form,
+        need=need,
+        foreseen=foreseen,
+        **capacity_words(),
         tomorrow=_tomorrow(),
         map=drawn,
         legend_entries=answer_maps.plot_legend(page),
@@ -187,7 +214,7 @@ def _plot(page: PlotPage, form: Form) -> str:
     )
 
 
-def _first_form(page: PlotPage) -> Form:
+def _first_form(page: PlotPage, need: Need) -> Form:
     """The latest answer to correct, else the proposal; `near` takes the point at another of the near facilities."""
     proposal = page.line.proposal
     taken = request.args.get("near", type=int)
@@ -199,7 +226,9 @@ def _first_form(page: PlotPage) -> Form:
             replace(proposal.draft, connection_point=point, spare_capacity=spare)
         )
     if page.line.answer and "proposed" not in request.args:
-        return answer_form.of_answer(page.line.answer)
+        claims = [x.claim for one in need.loads for x in one.load.lines]
+        mine = (c.exception for c in claims if c.plot_id == page.line.plot.id)
+        return answer_form.of_answer(page.line.answer, next(mine, ""))
     return answer_form.of_draft(proposal.draft)
 
 

@@ -18,6 +18,7 @@ from web import (
     answers,
     api,
     api_answers,
+    api_pushes,
     applications,
     auth,
     base_layers,
@@ -50,11 +51,13 @@ PAGES = (
     layers.pages,
     base_layers.pages,
     answers.pages,
+    endpoints.pages,
     answer_sheets.pages,
     permits.pages,
     applications.pages,
     items.pages,
     overview.pages,
+    clocks.pages,
     organisations.pages,
     language.pages,
     health.pages,
@@ -111,7 +114,7 @@ def create_app(settings: Settings) -> APIFlask:
         setup.init_app(app)
     for pages in PAGES:
         app.register_blueprint(pages)
-    for calls in (api.api, api_answers.api):
+    for calls in (api.api, api_answers.api, api_pushes.api):
         app.register_blueprint(calls)
         csrf.exempt(calls)
     auth.public(app.view_functions["openapi.spec"])

@@ -18,6 +18,7 @@ ENTRIES: dict[Role, tuple[tuple[str, str, str], ...]] = {
         ("permits.permits", N_("规划许可"), "file-earmark-text"),
         ("base_layers.layers", N_("底图"), "layers"),
         ("items.items", N_("待办事项"), "list-check"),
+        ("endpoints.deliveries", N_("推送送达"), "send"),
         ("overview.overview", N_("进度总览"), "speedometer2"),
         _LAND,
     ),
@@ -25,11 +26,16 @@ ENTRIES: dict[Role, tuple[tuple[str, str, str], ...]] = {
         ("answers.inbox", N_("收到的推送"), "inbox"),
         ("items.items", N_("报装事项"), "list-check"),
         ("layers.layers", N_("设施与服务边界"), "layers"),
+        ("endpoints.system", N_("系统对接"), "plug"),
         _LAND,
     ),
     Role.OWNER: (("applications.projects", N_("我的项目"), "building"), _LAND),
     Role.DEPARTMENT: (("items.items", N_("待办事项"), "list-check"), _LAND),
-    Role.SUPERVISOR: (("overview.overview", N_("进度总览"), "speedometer2"), _LAND),
+    Role.SUPERVISOR: (
+        ("overview.overview", N_("进度总览"), "speedometer2"),
+        ("clocks.escalations", N_("督办"), "exclamation-triangle"),
+        _LAND,
+    ),
     Role.ADMIN: (("organisations.organisations", N_("单位与账号"), "people"), _LAND),
 }
 

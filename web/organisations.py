@@ -15,7 +15,7 @@ from landready.db import Role
 from landready.errors import Invalid
 from landready.overview import Public, public_enterprises
 from landready.utilities import Utility
-from push import endpoints
+from push import endpoints, networks
 from push.vault import Vault
 from web import maps
 from web.auth import SignedIn, only, public
@@ -152,6 +152,25 @@ def disable_endpoint(organisation_id: int, endpoint_id: int) -> ResponseReturnVa
     return _to(organisation_id)
 
 
+@pages.post("/organisations/<int:organisation_id>/endpoints/<int:endpoint_id>/networks")
+@only(Role.ADMIN)
+def approve_network(organisation_id: int, endpoint_id: int) -> ResponseReturnValue:
+    try:
+        networks.approve(database(), endpoint_id, request.form.get("network", ""), now())
+    except Invalid as error:
+        return _page(organisation_id, error.problems, form=f"network-{endpoint_id}"), 422
+    flash(_("已批准网段。"))
+    return _to(organisation_id)
+
+
+@pages.post("/organisations/<int:organisation_id>/networks/<int:network_id>/revoke")
+@only(Role.ADMIN)
+def revoke_network(organisation_id: int, network_id: int) -> ResponseReturnValue:
+    networks.revoke(database(), network_id, now())
+    flash(_("已撤销网段，下一次发送起不再连接。"))
+    return _to(organisation_id)
+
+
 @pages.route("/account/password", methods=["GET", "POST"])
 @limiter.limit(signin_limit, methods=["POST"])
 @only(*_EVERYBODY)
@@ -225,10 +244,12 @@ def _organisation_form(found: Sequence[Problem]) -> str:
 
 def _page(organisation_id: int, found: Sequence[Problem] = (), *, form: str = "") -> str:
     page = administration.organisation_page(database(), organisation_id)
+    systems = endpoints.endpoints_of(database(), organisation_id)
     return render_template(
         "organisations/organisation.html",
         page=page,
-        endpoints=endpoints.endpoints_of(database(), organisation_id),
+        endpoints=systems,
+        networks=networks.networks_of(database(), [one.id for one in systems]),
         item_names={number: item.name for number, item in annex.items().items()},
         form=form,
         faults=_by_field(found),

@@ -7,6 +7,7 @@ from landready import cities
 from landready.annex import STATE_NAMES
 from landready.db import Role
 from landready.overview import overview as figures
+from push import status
 from web.auth import only
 from web.session import database, now, settings
 
@@ -22,6 +23,7 @@ def show() -> ResponseReturnValue:
     return render_template(
         "overview/overview.html",
         found=shown,
+        undelivered=status.undelivered(database()),
         city=city,
         cities={code: cities.name(code) for code in found.cities},
         item_states={int(state): name for state, name in STATE_NAMES.items()},

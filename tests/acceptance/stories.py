@@ -178,6 +178,10 @@ def register_receiver(admin: Person, enterprise: Organisation, receiver: Receive
         r'value="(whsec_[^"]+)"', _done(admin.send(path, {"url": receiver.url})).text
     )
     assert secret
+    page = admin.get(f"/organisations/{enterprise.id}").text
+    approve = re.search(rf"{path}/\d+/networks", page)
+    assert approve
+    assert "127.0.0.1/32" in admin.send(approve[0], {"network": "127.0.0.1/32"}).text
     return unescape(secret[1])
 
 

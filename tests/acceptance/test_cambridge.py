@@ -27,7 +27,6 @@ INSTALLATION = {
     "region.extent": [-71.2, 42.3, -71.0, 42.45],
     "region.land": [],
     "region.working_crs": f"EPSG:{UTM_19N}",
-    "push.allow_networks": ["127.0.0.1/32"],
     "push.sweep_s": 0.5,
 }
 REACH_M = 50.0

@@ -45,7 +45,6 @@ INSTALLATION = {
     "gate.version": "schutterwald-1",
     "gate.utilities.water": rule("warn"),
     "gate.utilities.gas": rule("block"),
-    "push.allow_networks": ["127.0.0.1/32"],
     "push.sweep_s": 0.5,
 }
 

@@ -32,6 +32,8 @@ from landready.settings import Settings, load
 from landready.shapes import geojson_of
 from push.endpoints import add_endpoint
 from push.models import Attempt, Delivery
+from push.networks import approve
+from push.vault import Vault
 from tests.acceptance.conftest import (
     Answer,
     Cast,
@@ -49,7 +51,7 @@ pytestmark = pytest.mark.acceptance
 
 PROJECT = "金盘物流园"
 # A worker's claim is free again after twice the timeout.
-CHANGES = {"push.allow_networks": ["127.0.0.0/8"], "push.timeout_s": 3, "push.sweep_s": 1}
+CHANGES = {"push.timeout_s": 3, "push.sweep_s": 1}
 
 
 @dataclass
@@ -147,7 +149,8 @@ def test_nothing_is_lost_when_worker_redis_and_postgresql_are_killed(
 ) -> None:
     servers_, product, engine = installation.servers, installation.product, installation.engine
     cast = hire(engine)
-    secret = register(engine, cast, receiver)
+    vault = Vault(servers_.settings.secret_key)
+    secret = register(engine, vault, cast, receiver)
     planner, water, power, owner = map(product.person, ("planner", "water", "power", "owner"))
 
     # Redis is gone with all it held when the plan is released.
@@ -201,10 +204,15 @@ def test_nothing_is_lost_when_worker_redis_and_postgresql_are_killed(
     assert "A-1" in done(product.person().get("/")).text
 
 
-def register(engine: Engine, cast: Cast, receiver: Receiver) -> str:
+def register(engine: Engine, vault: Vault, cast: Cast, receiver: Receiver) -> str:
     """Let water's own system be told; power reads its inbox."""
     with transaction(engine, Actor(Role.ENTERPRISE, cast.water.id)) as session:
-        return add_endpoint(session, cast.water.id, receiver.url, datetime.now(UTC))[1]
+        endpoint, secret = add_endpoint(
+            session, vault, cast.water.id, receiver.url, datetime.now(UTC)
+        )
+    with transaction(engine, Actor(Role.ADMIN)) as session:
+        approve(session, endpoint.id, "127.0.0.1/32", datetime.now(UTC))
+    return secret
 
 
 def done(answer: Answer) -> Answer:

@@ -203,7 +203,9 @@ def test_many_events_through_four_payers_arrive_once_each(world, push_settings, 
         world.add_endpoint(second.url)
         events = world.record(200)
         payers = [
-            threading.Thread(target=deliver, args=(world.engine, push_settings, world.vault, threading.Event()))
+            threading.Thread(
+                target=deliver, args=(world.engine, push_settings, world.vault, threading.Event())
+            )
             for _ in range(4)
         ]
         for payer in payers:

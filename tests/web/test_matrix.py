@@ -284,7 +284,8 @@ def test_own_things_may_be_acted_on(app, rules, worlds, as_role, endpoint, role)
         pytest.skip("nothing of its own to act on in this world; tests/web proves it with one")
     client = as_role(role)
     answer = ask(client, "POST", path(app, rules[endpoint, "POST"], worlds["460100"], role))
-    assert answer.status_code in {303, 400, 409, 422}, answer.status_code
+    shows_a_secret = endpoint == "endpoints.rotate"
+    assert answer.status_code in {200 if shows_a_secret else 303, 400, 409, 422}, answer.status_code
 
 
 @pytest.mark.parametrize("role", [OFFICE, ENTERPRISE, OWNER, DEPARTMENT, ADMIN])

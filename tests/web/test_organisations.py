@@ -20,6 +20,7 @@ from landready.organisations import (
 )
 from landready.settings import Settings
 from push.models import Endpoint
+from push.vault import Vault
 from tests.factories import (
     NOW,
     PASSWORD,
@@ -223,15 +224,17 @@ def test_a_key_without_a_purpose_is_refused(admin: Browser, people: People) -> N
 
 
 def test_an_endpoints_secret_is_shown_once(
-    admin: Browser, people: People, database: Engine
+    admin: Browser, people: People, database: Engine, settings: Settings
 ) -> None:
     path = f"/organisations/{people.water.organisation_id}/endpoints"
     shown = admin.send(path, {"url": "https://water.example/hook"})
     with transaction(database, ENGINE) as session:
         endpoint = session.scalars(select(Endpoint)).one()
-    assert endpoint.secret in shown.text
+    secret = Vault(settings.secret_key).open(endpoint.secret, endpoint.enterprise_id)
+    assert secret in shown.text
     page = admin.get(f"/organisations/{people.water.organisation_id}").text
     assert "https://water.example/hook" in page
+    assert secret not in page
     assert endpoint.secret not in page
     assert admin.send(f"{path}/{endpoint.id}/disable").status_code == 303
     with transaction(database, ENGINE) as session:
