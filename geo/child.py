@@ -1,28 +1,34 @@
 """The guarded child: `python -m geo.child`, started once, forks a process for every hostile file.
 
-Started with the socket of its owner as stdin. For every request the owner passes one end of a new pair of sockets: a minder is
-forked, which forks the reader proper, ends it when it is late or the owner goes away, and answers with how it ended.
-The reader works in a private folder on a copy under a name of ours, with limits on time, memory and file size and without
-network. What is imported is imported before, so that a file costs two forks and not the start of an interpreter.
+Started with a socket of its owner as stdin. For every request the owner passes one end of a new pair of sockets and the
+seconds it may take; a reader is forked, which takes the request from there. This process never touches a file: it ends readers
+that are late or whose owner went away, and answers how each ended. A reader works in a private folder on a copy under a name of
+ours, with limits on time, memory and file size and without network. What is imported is imported before, so that a file
+costs a fork and not the start of an interpreter.
 """
 
+import contextlib
 import ctypes
 import gc
 import json
+import math
 import os
 import resource
 import select
 import signal
 import socket
 import sys
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from geo import cells, crs, layers, reader
 
 Request = dict[str, Any]
+Tasks = Mapping[str, Callable[[Request], None]]
 _NO_NETWORK = (
     "socket.",
     "subprocess.",
@@ -36,61 +42,102 @@ _NO_NETWORK = (
 _LENGTH = 8
 
 
-def serve(control: socket.socket, tasks: dict[str, Callable[[Request], None]]) -> None:
-    """Fork a minder for every socket that comes over `control`, until its other end is closed."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # minders are not waited for
+@dataclass(slots=True)
+class _Reader:
+    """A reader at work: its process, the file descriptor that tells its end, its owner, and when it is late."""
+
+    pid: int
+    ended: int
+    owner: socket.socket
+    deadline: float
+    late: bool = False
+
+
+def serve(control: socket.socket, tasks: Tasks) -> None:
+    """Fork a reader for every socket that comes over `control`, until its other end is closed."""
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    # By the descriptor of its end and by its owner's.
+    readers: dict[int, _Reader] = {}
     while True:
-        data, descriptors, _, _ = socket.recv_fds(control, 1, 1)
-        if not data:
-            return
-        if os.fork() == 0:
-            control.close()
-            _mind(socket.socket(fileno=descriptors[0]), tasks)
-        for descriptor in descriptors:
-            os.close(descriptor)
+        left = min((r.deadline for r in readers.values()), default=math.inf)
+        wait = None if math.isinf(left) else max(left - time.monotonic(), 0) * 1000
+        for descriptor, _ in poll.poll(wait):
+            if descriptor != control.fileno():
+                _attend(descriptor, poll, readers)
+            elif not _start(control, tasks, poll, readers):
+                for other in readers.values():
+                    _kill(other)
+                return
+        for slow in readers.values():
+            if time.monotonic() >= slow.deadline:
+                slow.late, slow.deadline = True, math.inf
+                _kill(slow)
 
 
-def _mind(owner: socket.socket, tasks: dict[str, Callable[[Request], None]]) -> None:
-    """Start the reader, wait for its end, for the wall clock or for the owner to leave; tell how it ended."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    request = _request(owner)
-    if request is not None:
-        pid = os.fork()
-        if pid == 0:
-            owner.close()
-            _work(request, tasks)
-        ended = os.pidfd_open(pid)
-        ready, _, _ = select.select([ended, owner.fileno()], [], [], request["limits"]["wall_s"])
-        late = not ready
-        try:
-            os.killpg(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            os.kill(pid, signal.SIGKILL)  # not yet leader of its own group, or ended
-        _, status = os.waitpid(pid, 0)
-        answer = {"code": os.waitstatus_to_exitcode(status), "late": late}
-        try:
-            owner.sendall(json.dumps(answer).encode())
-        except OSError:
-            os._exit(1)
-    os._exit(0)
+def _attend(descriptor: int, poll: select.poll, readers: dict[int, _Reader]) -> None:
+    """A reader ended, or its owner went away."""
+    found = readers.get(descriptor)
+    if found is None:
+        return
+    if descriptor != found.ended:
+        _kill(found)
+        return
+    for number in (found.ended, found.owner.fileno()):
+        poll.unregister(number)
+        del readers[number]
+    _finish(found)
 
 
-def _request(owner: socket.socket) -> Request | None:
-    """Read a length and that many bytes of JSON; None where the owner left."""
-    with owner.makefile("rb") as stream:
-        length = stream.read(_LENGTH)
-        data = stream.read(int.from_bytes(length, "big"))
-    if len(length) < _LENGTH or len(data) < int.from_bytes(length, "big"):
-        return None
-    request: Request = json.loads(data)
-    return request
+def _start(
+    control: socket.socket, tasks: Tasks, poll: select.poll, readers: dict[int, _Reader]
+) -> bool:
+    """Take the next request's socket and fork its reader; False where the owner is gone."""
+    data, descriptors, _, _ = socket.recv_fds(control, 4, 1)
+    if not data:
+        return False
+    owner = socket.socket(fileno=descriptors[0])
+    pid = os.fork()
+    if pid == 0:
+        # A reader may answer for nobody else.
+        control.close()
+        for other in readers.values():
+            other.owner.close()
+        _work(owner, tasks)
+    deadline = time.monotonic() + int.from_bytes(data, "big")
+    found = _Reader(pid, os.pidfd_open(pid), owner, deadline)
+    readers[found.ended] = readers[owner.fileno()] = found
+    poll.register(found.ended, select.POLLIN)
+    poll.register(owner, select.POLLRDHUP)
+    return True
 
 
-def _work(request: Request, tasks: dict[str, Callable[[Request], None]]) -> None:
-    """Do the task in its folder and end; what goes wrong is said on stderr, which is a file there."""
+def _kill(reader_: _Reader) -> None:
+    """End a reader with its group; it was not waited for yet, so the number is still its own."""
+    try:
+        os.killpg(reader_.pid, signal.SIGKILL)
+    except ProcessLookupError:  # not yet leader of a group
+        os.kill(reader_.pid, signal.SIGKILL)
+
+
+def _finish(reader_: _Reader) -> None:
+    """Leave nothing of an ended reader's group behind and tell its owner how it ended."""
+    _kill(reader_)
+    _, status, used = os.wait4(reader_.pid, 0)
+    os.close(reader_.ended)
+    code = os.waitstatus_to_exitcode(status)
+    answer = {"code": code, "late": reader_.late, "memory_mb": used.ru_maxrss / 1024}
+    with reader_.owner, contextlib.suppress(OSError):
+        reader_.owner.sendall(json.dumps(answer).encode())
+
+
+def _work(owner: socket.socket, tasks: Tasks) -> None:
+    """Take the request, do its task in its folder and end; what goes wrong is said on stderr, which is a file there."""
     code = 1
     try:
         os.setsid()
+        request = _request(owner)
+        owner.close()
         folder = Path(request["folder"])
         os.chdir(folder)
         os.environ.update(HOME=str(folder), TMPDIR=str(folder), CPL_TMPDIR=str(folder))
@@ -107,6 +154,14 @@ def _work(request: Request, tasks: dict[str, Callable[[Request], None]]) -> None
         os.write(2, traceback.format_exc().encode(errors="replace"))
     finally:
         os._exit(code)  # the answer is written; libraries need not tidy up after a hostile file
+
+
+def _request(owner: socket.socket) -> Request:
+    """Read a length and that many bytes of JSON."""
+    with owner.makefile("rb") as stream:
+        length = int.from_bytes(stream.read(_LENGTH), "big")
+        request: Request = json.loads(stream.read(length))
+    return request
 
 
 def confine(limits: dict[str, int]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from shapely import LinearRing
 from shapely.geometry.base import BaseGeometry
 
-from geo import crs, frame
+from geo import crs, guard
 from geo.attributes import SYNONYMS, text
 from geo.boundary import BoundaryPoint, Ring, closed_rings, xy
 from geo.problems import N_, Problem, at_line
@@ -117,7 +117,7 @@ def read(
 ) -> Source:
     """Read the rows into plots. An empty plot cell means the plot above it, as merged cells do.
 
-    Faults of the frame are errors with their line (geo.frame); a cell that is no number is one of its row.
+    Faults of the frame are errors with their line (geo.guard); a cell that is no number is one of its row.
     """
     used = {found.north, found.east, found.ring, found.point}
     names = [name for i, name in enumerate(fields) if i not in used]
@@ -132,13 +132,13 @@ def read(
         source.refused = True
 
     points = [(plot.row, p) for plot in plots for p in plot.points]
-    degrees = bool(points) and frame.in_degrees(p for _, p in points)
+    degrees = bool(points) and guard.in_degrees(p for _, p in points)
     turned = False
     if degrees:
         source.crs = declared_crs
-        turned = not found.named and frame.longitude_first(points, boxes, source.problems)
+        turned = not found.named and guard.longitude_first(points, boxes, source.problems)
     else:
-        source.crs = frame.decide(points, frame.Stated(), declared_crs, error)
+        source.crs = guard.decide(points, guard.Stated(), declared_crs, error)
     for plot in plots:
         shape = _area(plot, source, turned=turned)
         source.records.append(Record(plot.row, shape, plot.values, at_line(plot.line)))

@@ -14,7 +14,7 @@ import shapely
 from shapely import LinearRing
 from shapely.geometry.base import BaseGeometry
 
-from geo import crs, frame
+from geo import crs, guard
 from geo.boundary import BoundaryPoint, Ring, closed_rings, xy
 from geo.errors import Refused, refuse
 from geo.problems import N_, Problem, at_line
@@ -240,8 +240,8 @@ def _check_count(run: _Parse, plot: _Plot, row: int) -> None:
 
 def _as_source(run: _Parse, declared: str | None, boxes: tuple[crs.Box, ...]) -> Source:
     written = [(row, p) for row, plot in enumerate(run.plots, 1) for p in plot.points]
-    degrees = bool(written) and frame.in_degrees(p for _, p in written)
-    turned = degrees and frame.longitude_first(written, boxes, run.problems)
+    degrees = bool(written) and guard.in_degrees(p for _, p in written)
+    turned = degrees and guard.longitude_first(written, boxes, run.problems)
     rings = [
         _rings(run, plot, row, turned=turned) if plot.kind == "面" else [plot.points]
         for row, plot in enumerate(run.plots, 1)
@@ -249,13 +249,13 @@ def _as_source(run: _Parse, declared: str | None, boxes: tuple[crs.Box, ...]) ->
     if degrees:
         system = declared or (crs.STORED if _datum_known(run) else None)
     else:
-        stated = frame.Stated(
+        stated = guard.Stated(
             _datum_known(run),
             _int(run.header.get("带号", "")),
             _int(run.header.get("几度分带") or run.header.get("分带", "")),
         )
         points = [(row, p) for row, found in enumerate(rings, 1) for ring in found for p in ring]
-        system = frame.decide(points, stated, declared, run.error)
+        system = guard.decide(points, stated, declared, run.error)
     records = [
         Record(row, _shape(plot, found, turned=turned), plot.values, at_line(plot.line))
         for row, (plot, found) in enumerate(zip(run.plots, rings, strict=True), 1)

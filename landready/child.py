@@ -1,7 +1,6 @@
 """The guarded child that opens hostile files (geo.child): one per process, started at its first file, ended with it."""
 
 import atexit
-import contextlib
 import json
 import logging
 import os
@@ -43,16 +42,18 @@ _ENVIRONMENT: Mapping[str, str] = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
 }
-# What the child's own start may take before its minder's clock runs.
+# What the child's own start may take before a reader's clock runs.
 _START_S = 30.0
+_END_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a reader ended: exit code (negative: the signal), and whether it was stopped by the wall clock."""
+    """How a reader ended: exit code (negative: the signal), whether the wall clock stopped it, and its largest size."""
 
     code: int
     late: bool
+    memory_mb: float
 
 
 class Child:
@@ -88,9 +89,10 @@ class Child:
         ours, theirs = socket.socketpair()
         data = json.dumps(request).encode()
         with ours, theirs:
-            socket.send_fds(self._control, [b"x"], [theirs.fileno()])
+            wall_s = int(request["limits"]["wall_s"])
+            socket.send_fds(self._control, [wall_s.to_bytes(4, "big")], [theirs.fileno()])
             theirs.close()
-            ours.settimeout(request["limits"]["wall_s"] + _START_S)
+            ours.settimeout(wall_s + _START_S)
             ours.sendall(len(data).to_bytes(8, "big") + data)
             with ours.makefile("rb") as stream:
                 said = stream.read()
@@ -99,11 +101,13 @@ class Child:
         return Ending(**json.loads(said))
 
     def end(self) -> None:
-        """End it; readers at work are ended by their minders."""
+        """End it, with the readers at work."""
         self._control.close()
-        with contextlib.suppress(ProcessLookupError):
+        try:
+            self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
             self._process.kill()
-        self._process.wait()
+            self._process.wait()
 
 
 _child: Child | None = None
