@@ -125,6 +125,25 @@ def review(
     return _faults(session, push, drafts, check, region, now) + reserving.faults(found)
 
 
+def foresee(
+    session: Session,
+    push_id: int,
+    draft: AnswerDraft,
+    *,
+    check: Check,
+    region: Region,
+    now: datetime,
+) -> list[Problem]:
+    """Return what a draft would be asked to confirm: that its plot does not fit what is left of the facility at its point.
+
+    Raises:
+        NotFound: the push, or the plot and utility in it, is not the asker's.
+    """
+    push = own_push(session, push_id)
+    drafts = [relevant(replace(draft, over=""))]
+    return reserving.faults(_wishes(session, push, drafts, check, region, now))
+
+
 def draft_of(
     session: Session, push_id: int, plot_id: int, utility: str, *, check: Check
 ) -> Proposal:

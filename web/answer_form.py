@@ -20,6 +20,7 @@ NAMES = (
     "ready_by",
     "reason",
     "valid_until",
+    "over",
 )  # fmt: skip
 
 
@@ -67,6 +68,7 @@ def read(form: Mapping[str, str], plot_id: int = 0, utility: str = "") -> Answer
         ready_by=_day(said["ready_by"]),
         reason=said["reason"],
         valid_until=_day(said["valid_until"]),
+        over=said["over"],
     )
 
 
@@ -88,12 +90,13 @@ def of_draft(draft: AnswerDraft) -> Form:
             "ready_by": draft.ready_by.isoformat() if draft.ready_by else "",
             "reason": draft.reason,
             "valid_until": draft.valid_until.isoformat() if draft.valid_until else "",
+            "over": draft.over,
         }
     )
 
 
-def of_answer(answer: Answer) -> Form:
-    """Return the form filled with an answer that is to be corrected."""
+def of_answer(answer: Answer, over: str = "") -> Form:
+    """Return the form filled with an answer that is to be corrected; `over` is why it was reserved beyond what was stated."""
     at = to_geojson(answer.connection_point) if answer.connection_point is not None else None
     return of_draft(
         AnswerDraft(
@@ -106,6 +109,7 @@ def of_answer(answer: Answer) -> Form:
             ready_by=answer.ready_by,
             reason=answer.reason,
             valid_until=answer.valid_until,
+            over=over,
         )
     )
 
