@@ -9,15 +9,18 @@ from typing import Literal
 from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.orm import Session, joinedload, selectinload
 
+from landready import demand
 from landready.answers import Answer, latest_answers
 from landready.asked import Pair, answered, asked_plots, own_push, proposals
 from landready.clock import today
+from landready.demand import Figure
 from landready.layers import Facility
 from landready.permits import Permit
 from landready.plans import Plot
 from landready.proposals import Proposal
 from landready.pushes import Push, PushPlot, PushState
 from landready.settings import Check
+from landready.utilities import Utility
 
 Show = Literal["open", "late", "all"]
 # Plots and utilities of one page; a plan may hold thousands.
@@ -38,13 +41,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One plot and utility of a push: what was measured and proposed, and the enterprise's latest answer."""
+    """One plot and utility of a push: what it needs, what was measured and proposed, and the enterprise's latest answer."""
 
     plot: Plot
     utility: str
     proposal: Proposal
     answer: Answer | None
     others: Sequence[Answer]
+    need: Figure
 
     @property
     def open(self) -> bool:
@@ -196,6 +200,9 @@ def _lines(session: Session, push: Push, pairs: Sequence[Pair], reach: Check) ->
     said = latest_answers(session, list({plot_id for plot_id, _ in pairs}))
     own = {(a.plot_id, a.utility): a for a in said if a.enterprise_id == push.enterprise_id}
     proposed = proposals(session, push, pairs, reach)
+    needs = demand.figures(
+        session, list({plot.id: plot for plot in plots.values()}.values()), reach
+    )
     return [
         Line(
             plots[pair],
@@ -203,6 +210,7 @@ def _lines(session: Session, push: Push, pairs: Sequence[Pair], reach: Check) ->
             proposed[pair],
             own.get(pair),
             [a for a in said if a.plot_id == pair[0] and a.enterprise_id != push.enterprise_id],
+            needs[pair[0], Utility(pair[1])],
         )
         for pair in pairs
     ]
