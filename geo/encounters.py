@@ -51,7 +51,8 @@ def on_roads(line: LineString, roads: Roads) -> list[Encounter]:
 
 def _on_road(line: LineString, roads: Roads, i: int, gap: float) -> Encounter | None:
     road, half, zone = roads.geometries[i], float(roads.half_m[i]), float(roads.zone_m[i])
-    land = road.buffer(half, quad_segs=_ARCS) if half else road
+    # A line on the very edge is not in the land.
+    land = road.buffer(half - TOLERANCE_M, quad_segs=_ARCS)
     inside = _linear(line.intersection(land))
     if inside.length > TOLERANCE_M:
         return Encounter(
@@ -97,7 +98,7 @@ def on_areas(line: LineString, areas: Geometries) -> list[Encounter]:
             if line.crosses(area):
                 found.append(_over(line, area, int(i)))
             continue
-        inside = _linear(line.intersection(area))
+        inside = _linear(line.intersection(area.buffer(-TOLERANCE_M)))
         if inside.length > TOLERANCE_M:
             ends = [Point(line.coords[0]), Point(line.coords[-1])]
             through = not any(area.intersects(end) for end in ends)

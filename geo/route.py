@@ -22,6 +22,9 @@ from geo.crs import Geometries
 from geo.road_graph import LEAST, Positions, RoadGraph
 from geo.roads import Numbers
 
+# Two lines that run side by side are nowhere nearer by more than this.
+_SIDE_BY_SIDE_M = 1.0
+
 Method = Literal["roads", "straight"]
 # Why a line is straight: it has no length, no road is known, no road leads there, or a road would be the dearer way.
 Why = Literal["", "touches", "no_roads", "no_path", "direct"]
@@ -63,6 +66,7 @@ class _Search:
     """What it costs to reach every node from the plot: by the node `came` from, -1 for the leg `by` that leads there."""
 
     graph: RoadGraph
+    plot: BaseGeometry
     terms: Terms
     legs: _Legs
     distance: Numbers
@@ -95,16 +99,26 @@ def _cost(graph: RoadGraph, legs: Geometries, terms: Terms) -> Numbers:
 
 
 def _legs(graph: RoadGraph, shape: BaseGeometry, terms: Terms) -> _Legs:
-    near = (
-        graph.tree.query(shape, predicate="dwithin", distance=terms.leg_m)
-        if len(graph.lines)
-        else np.zeros(0, dtype=np.intp)
-    )
-    near = np.sort(near)
+    """The shortest way to each line within reach; where shape and line run side by side, one at either end of that stretch."""
+    near = np.zeros(0, dtype=np.intp)
+    if len(graph.lines):
+        near = np.sort(graph.tree.query(shape, predicate="dwithin", distance=terms.leg_m))
     lines = graph.lines[near]
-    legs = shapely.shortest_line(shape, lines)
-    at = shapely.line_locate_point(lines, shapely.get_point(legs, -1))
-    return _Legs(legs, near, at, _cost(graph, legs, terms))
+    found, which = [shapely.shortest_line(shape, lines)], [np.arange(len(near))]
+    if shape.geom_type != "Point" and len(near):
+        gap = shapely.distance(shape, lines) + _SIDE_BY_SIDE_M
+        tips = np.asarray(shapely.points(np.unique(shapely.get_coordinates(shape), axis=0)))
+        tip, line = np.nonzero(shapely.distance(tips[:, None], lines[None, :]) <= gap)
+        found.append(shapely.shortest_line(tips[tip], lines[line]))
+        which.append(line)
+        xy, line = shapely.get_coordinates(lines, return_index=True)
+        bends = np.asarray(shapely.points(xy))
+        close = shapely.distance(shape, bends) <= gap[line]
+        found.append(shapely.shortest_line(shape, bends[close]))
+        which.append(line[close])
+    legs, line = np.concatenate(found), np.concatenate(which)
+    at = shapely.line_locate_point(lines[line], shapely.get_point(legs, -1))
+    return _Legs(legs, near[line], at, _cost(graph, legs, terms))
 
 
 def _ends(graph: RoadGraph, legs: _Legs) -> tuple[Positions, Numbers]:
@@ -121,7 +135,7 @@ def _spread(graph: RoadGraph, plot: BaseGeometry, terms: Terms, limit: float) ->
     count, legs = len(graph.line), _legs(graph, plot, terms)
     if not len(legs.line):
         nothing = np.full(count, -1, dtype=np.intp)
-        return _Search(graph, terms, legs, np.full(count, np.inf), nothing, nothing)
+        return _Search(graph, plot, terms, legs, np.full(count, np.inf), nothing, nothing)
     nodes, cost = _ends(graph, legs)
     order = np.lexsort((cost, nodes))
     order = order[np.concatenate(([True], np.diff(nodes[order]) > 0))]
@@ -141,7 +155,7 @@ def _spread(graph: RoadGraph, plot: BaseGeometry, terms: Terms, limit: float) ->
         with_plot, indices=count, return_predecessors=True, limit=limit + LEAST
     )
     came = np.where(came[:count] == count, -1, came[:count])
-    return _Search(graph, terms, legs, distance[:count], came, by)
+    return _Search(graph, plot, terms, legs, distance[:count], came, by)
 
 
 def _route(search: _Search, target: BaseGeometry, link: LineString, direct: float) -> Route:
@@ -154,7 +168,7 @@ def _route(search: _Search, target: BaseGeometry, link: LineString, direct: floa
         return as_the_crow_flies("touches")
     if not len(search.graph.lines):
         return as_the_crow_flies("no_roads")
-    goal = _legs(search.graph, target, search.terms)
+    goal = _legs(search.graph, _within_reach(target, search.plot, direct), search.terms)
     if not (len(goal.line) and len(search.legs.line)):
         return as_the_crow_flies("no_path")
     cost, pieces, first, last = _cheapest(search, goal)
@@ -164,6 +178,13 @@ def _route(search: _Search, target: BaseGeometry, link: LineString, direct: floa
     line = _joined([away, *pieces, home])
     along = float(line.length) - float(away.length) - float(home.length)
     return Route(line, float(line.length), along, straight, cost, "roads")
+
+
+def _within_reach(target: BaseGeometry, plot: BaseGeometry, reach: float) -> BaseGeometry:
+    """The part of a long main to which a line may lead at all: a metre costs at least one, so the rest is too far."""
+    west, south, east, north = plot.bounds
+    far = reach + 1.0
+    return shapely.clip_by_rect(target, west - far, south - far, east + far, north + far)
 
 
 def _connected(search: _Search, goal: _Legs) -> bool:
