@@ -31,7 +31,7 @@ def main() -> None:
         harness.canary(Path(folder)) as canary,
     ):
         known = list(hostile.everything(canary.file, canary.url))
-        files = chain(known, harness.bred(given.files, given.seed, known[::7]))
+        files = chain(known, harness.bred(given.files, given.seed, known[::40]))
         report = harness.run(files, canary, given.keep)
     print(report)
     for fault in report.bad[:50]:

@@ -171,13 +171,18 @@ def confine(limits: dict[str, int]) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Where the kernel allows it an empty network namespace, whose loopback is down; GDAL's own HTTP is cut by this and
-    # by the environment, Python's sockets by the hook.
+    sys.addaudithook(_refuse_network)
+
+
+def _isolate() -> None:
+    """Move to an empty network namespace, whose loopback is down, where the kernel allows it: every reader inherits it.
+
+    GDAL's own HTTP is cut by this and by the environment, Python's sockets by a hook in each reader.
+    """
     new_user, new_network = 0x10000000, 0x40000000
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(new_network) != 0:
         libc.unshare(new_user | new_network)
-    sys.addaudithook(_refuse_network)
 
 
 def _refuse_network(event: str, _: tuple[Any, ...]) -> None:
@@ -187,6 +192,7 @@ def _refuse_network(event: str, _: tuple[Any, ...]) -> None:
 
 def main() -> None:
     """Serve the owner; a driver outside the allow-list stops everything before the first file."""
+    _isolate()
     layers.check_drivers()
     crs.prepare()
     # Every reader has one short life and few cycles: collecting costs seconds on millions of coordinates.
