@@ -20,7 +20,7 @@ _SEWAGE = {
 _SEWAGE_OVERALL = "城市污水"
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _AT_LEAST = ("≥", ">=", ">", "不小于", "不低于", "不少于", "大于", "以上")
-_AT_MOST = ("≤", "<=", "<", "不大于", "不高于", "不超过", "不多于", "小于", "低于", "以下")
+_NO_MORE = ("不大于", "不高于", "不超过", "不多于")
 # A ratio that no plot has is a slip of the pen.
 _HIGHEST_RATIO = 50.0
 
@@ -159,8 +159,9 @@ def plot_ratio(text: str) -> float | None:
     numbers = [float(n) for n in _NUMBER.findall(flat)]
     if not numbers or len(numbers) > 2:
         return None
-    least, most = (any(sign in flat for sign in signs) for signs in (_AT_LEAST, _AT_MOST))
-    if len(numbers) == 1 and least and not most:
+    for words in _NO_MORE:  # 不大于 holds 大于
+        flat = flat.replace(words, "≤")
+    if len(numbers) == 1 and any(sign in flat for sign in _AT_LEAST):
         return None
     value = max(numbers)
     return value if 0 < value <= _HIGHEST_RATIO else None
