@@ -2,6 +2,7 @@
 # make test   types, lint, contracts and tests (installs what is missing first)
 # make setup  only install;  make check  only examine, after `make setup`
 # make deadlines  a million random deadlines against an independent calendar
+# make fuzz   mutated files through the guarded reader: FILES=2000, SEED=0; nightly FILES=100000
 # make messages  bring the texts of the code into the catalogues of web/translations
 #
 # LANDREADY_DATABASE_URL and LANDREADY_REDIS_URL name servers to use instead of installing and starting private ones.
@@ -41,6 +42,9 @@ check:
 	@$(VENV)/mypy
 	@$(VENV)/lint-imports
 	@$(VENV)/pytest -n 2 --dist loadfile
+
+fuzz: $(INSTALLED)
+	@$(VENV)/python -m bench.fuzz --files $(or $(FILES),2000) --seed $(or $(SEED),0)
 
 setup: packages $(INSTALLED) $(VENDOR)/.installed $(CATALOGUES)
 

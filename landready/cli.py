@@ -67,17 +67,22 @@ def doctor() -> None:
 @main.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
 @click.option(
-    "--crs", help="What the coordinates are in, e.g. EPSG:4546, where the file does not say."
+    "--crs",
+    help="What the coordinates are in, e.g. EPSG:4546 or CM109, where the file does not say.",
 )
+@click.option("--swap-axes", is_flag=True, help="X and Y stand in each other's place: turn them.")
 @click.option("--region", type=click.Choice(["any"]), help="Leave the configured region out of it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def read(file: Path, crs: str | None, region: str | None, as_json: bool) -> None:
+def read(file: Path, crs: str | None, swap_axes: bool, region: str | None, as_json: bool) -> None:
     """Say what an upload of plots would make of FILE; exit 0 if it would be accepted, 2 if refused."""
-    from landready import intake
+    from landready import intake, systems
 
     given = settings.load()
     place = None if region else given.region
-    reading = intake.read_file(file, given.upload, region=place, crs=crs, kind="plots")
+    meant = systems.named(crs or "")
+    reading = intake.read_file(
+        file, given.upload, region=place, crs=meant, kind="plots", swap=swap_axes
+    )
     click.echo(intake.as_json(reading) if as_json else intake.as_text(reading))
     sys.exit(0 if reading.accepted else 2)
 
