@@ -187,6 +187,12 @@ CLOCKS = {
     "contact": N_("联系建设单位"),
     "first_design": N_("首次设计方案"),
 }
+FINDINGS = {
+    "close": N_("近处有设施"),
+    "works": N_("接入需要建设"),
+    "nothing": N_("附近没有找到设施"),
+    "unknown": N_("没有测算"),
+}
 NOTICES = {
     "before": N_("到期提醒"),
     "late": N_("超期催办"),
@@ -222,6 +228,7 @@ LABELS: dict[str, Mapping[str, str]] = {
     "channel": CHANNELS,
     "clock": CLOCKS,
     "notice": NOTICES,
+    "finding": FINDINGS,
 }
 
 

@@ -4,14 +4,15 @@ from flask import Blueprint, Response, json, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from landready import cities
+from landready import cities, clock
 from landready.landuse import first_level
 from landready.listings import PAGE, Listing, Wish, listing_page, search
+from landready.provisional import late_marks
 from landready.shapes import to_geojson
 from web import maps
 from web.auth import public
 from web.filters import area, label, sentence
-from web.session import database, settings
+from web.session import database, now, settings
 
 pages = Blueprint("land", __name__)
 
@@ -63,7 +64,10 @@ def listing(listing_id: int) -> ResponseReturnValue:
     drawn = maps.draw(
         settings(), [[_shape(found, link=False)], points], label=_("地块位置与接入点")
     )
-    return render_template("land/listing.html", listing=found, answers=answers, map=drawn)
+    late = late_marks(database(), found.plot_id, settings().check, clock.today(now()))
+    return render_template(
+        "land/listing.html", listing=found, answers=answers, late=late, map=drawn
+    )
 
 
 @pages.get("/land/outlines.json")

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from geo.problems import Problem
-from landready import annex, demand, planner, progress, routes
+from landready import annex, demand, planner, progress, provisional, routes
 from landready.blockers import Blocker
 from landready.db import Role
 from landready.errors import Invalid, NotFound, NotReady
@@ -95,6 +95,7 @@ def _plot_page(
         "plans/plot.html",
         line=line,
         plot=line.plot,
+        findings=provisional.findings(database(), [line], settings().check),
         mine=g.actor.role is Role.OFFICE,
         utilities_asked=utilities,
         needs=needs(database(), line.plot, near, settings().check, now()),

@@ -75,3 +75,19 @@ def test_the_supervisor_writes_what_was_done(
     text = client.get(f"/pushes/{push}/clock").text
     assert "转督办" in text
     assert "超期催办" in text
+
+
+def test_a_late_answer_shows_what_was_computed_in_its_stead(
+    app: Flask, database: Engine, people: People, client: Browser, sign_in: SignIn, push: int
+) -> None:
+    with transaction(database, ENGINE) as session:
+        pushed = session.get_one(Push, push)
+        plan, plot = pushed.plan_id, pushed.plots[0].plot_id
+    sign_in(client, people.office)
+    assert "暂定（系统测算）" not in client.get(f"/plans/{plan}").text
+    with transaction(database, ENGINE) as session:
+        session.get_one(Push, push).due_on = TODAY - timedelta(days=1)
+    for page in (f"/plans/{plan}", f"/plots/{plot}"):
+        text = client.get(page).text
+        assert "超期未答复" in text
+        assert "暂定（系统测算）：没有测算" in text
