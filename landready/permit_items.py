@@ -31,7 +31,7 @@ def add_item(
         text = N_("只能增加第 5、7 至 11 项；接入报装事项随项目自动生成。")
         raise Invalid((Problem("annex_no", "error", text, where="annex_no"),))
     reason = tracker.words(reason, "reason", _REASON_LENGTH, N_("请写明为什么需要这个事项。"))
-    handler = _handler(session, annex_no, application.city)
+    handler = handler_of(session, annex_no, application.city)
     if handler is None:
         raise Conflict(N_("本市县还没有单位登记办理“{item}”，请联系系统管理员。"), item=found.name)
     if session.scalar(
@@ -91,7 +91,7 @@ def _for_change(session: Session, application_id: int) -> Application:
     return application
 
 
-def _handler(session: Session, annex_no: int, city: str) -> Organisation | None:
+def handler_of(session: Session, annex_no: int, city: str) -> Organisation | None:
     """Who handles a permit item in a city: its own department first, else one for the whole province."""
     return session.scalars(
         select(Organisation)

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 
 from geo.problems import N_, Problem
-from landready import identifiers, permit_fields, problems, seeding, shapes
+from landready import identifiers, permit_fields, problems, proposed_items, seeding, shapes
 from landready.db import as_engine
 from landready.errors import Conflict, Invalid
 from landready.organisations import Organisation
@@ -57,7 +57,8 @@ def receive_permit(
             permit = _record(session, fields, payload, shape, warnings, office, source_id, now)
             concerned = recipients(session, permit.geom, permit.city)
             push_project(session, permit, concerned, settings.clocks, now)
-            seeding.seed(session, permit, concerned, now)
+            application = seeding.seed(session, permit, concerned, now)
+            proposed_items.propose(session, settings, application, permit, concerned, now)
     return permit
 
 

@@ -13,6 +13,7 @@ from landready.errors import Invalid
 from landready.form_views import FieldView
 from landready.permit_items import add_item, remove_item
 from landready.project_pages import ApplicationPage, application_page, projects_of
+from landready.proposed_items import basis_of
 from landready.shapes import to_geojson
 from landready.submission import correct, submit
 from web import maps
@@ -98,9 +99,17 @@ def _page(application_id: int, faults: list[Problem] | None = None) -> str:
         answered=_by_enterprise(page.fields),
         faults={p.where: p for p in faults or ()},
         editable=g.actor.role is Role.OWNER and page.application.state == "draft",
+        basis={v.item.id: basis_of(v.item) for v in page.items},
+        unlisted=[n for n in _proposed(page.fields) if int(n) not in there],
         removable=mine and page.application.state == "draft",
         typed=request.form,
     )
+
+
+def _proposed(fields: Iterable[FieldView]) -> list[str]:
+    """The numbers of annex 2 that the computed external lines take, as the form names them."""
+    said = [f.value for f in fields if f.name == "external_items"]
+    return [n for n in said[0].split("、") if n] if said else []
 
 
 def _by_enterprise(fields: Iterable[FieldView]) -> list[dict[str, FieldView]]:
