@@ -71,6 +71,10 @@ COLUMNS = {
     "supply_mode": N_("供应方式"),
     "spare_capacity": N_("可供容量"),
     "stated_at": N_("容量申明日期"),
+    "road_class": N_("道路等级"),
+    "land_width": N_("用地宽度（米）"),
+    "completed": N_("交付使用日期"),
+    "overhauled": N_("大修竣工日期"),
 }
 LAYER_KINDS = {"facilities": N_("设施图层"), "service_areas": N_("服务边界")}
 GEOMETRIES = {

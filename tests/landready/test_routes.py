@@ -32,6 +32,7 @@ from tests.factories import (
     make_organisation,
     make_plan,
     make_plot,
+    make_push,
     metres,
     point,
     square,
@@ -73,6 +74,7 @@ def world(database):
         office = make_office(s)
         water, other = make_enterprise(s, "water"), make_enterprise(s, "power")
         plot = make_plot(s, make_plan(s, office, state="released"), geometry=square(0, 0, 100))
+        make_push(s, plot.plan, water)
         layer = make_layer(s, water, point(515, 300))
         facility = s.scalars(select(Facility).where(Facility.layer_id == layer.id)).one()
         check = Check(
