@@ -6,6 +6,7 @@ file of half a million facilities is read in a fraction of a second and can lie 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -77,6 +78,30 @@ class Flat:
         vertex, part_start = _runs(self.part_start, part)
         return Flat(self.x[vertex], self.y[vertex], part_start, self.part_kind[part], start)
 
+    def polygons(self, chosen: Ints) -> Geometries:
+        """Return the polygons at the given places as shapely's, each with all its shells and holes."""
+        made = np.empty(len(chosen), dtype=object)
+        for i, place in enumerate(chosen):
+            rings: list[list[Numbers]] = []
+            for part in range(self.start[place], self.start[place + 1]):
+                ring = slice(self.part_start[part], self.part_start[part + 1])
+                if self.part_kind[part] == wkb.SHELL:
+                    rings.append([])
+                if self.part_kind[part] >= wkb.SHELL:
+                    rings[-1].append(np.column_stack((self.x[ring], self.y[ring])))
+            made[i] = shapely.multipolygons([shapely.Polygon(r[0], r[1:]) for r in rings])
+        return made
+
+    def followed_by(self, other: "Flat") -> "Flat":
+        """Return these geometries and the other's after them."""
+        return Flat(
+            np.concatenate((self.x, other.x)),
+            np.concatenate((self.y, other.y)),
+            np.concatenate((self.part_start, other.part_start[1:] + self.part_start[-1])),
+            np.concatenate((self.part_kind, other.part_kind)),
+            np.concatenate((self.start, other.start[1:] + self.start[-1])),
+        )
+
 
 def _runs(start: Ints, chosen: Ints) -> tuple[Ints, Ints]:
     """The members of the chosen runs, one after the other, and where each run starts among them."""
@@ -134,4 +159,4 @@ def from_pieces(pieces: Sequence[bytes]) -> Flat:
 
 
 def _each(buffer: npt.NDArray[np.uint8], starts: Ints) -> list[bytes | None]:
-    return [buffer[lo:hi].tobytes() or None for lo, hi in zip(starts[:-1], starts[1:], strict=True)]
+    return [buffer[lo:hi].tobytes() or None for lo, hi in pairwise(starts)]

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from geo import wkb
 from geo.boxes import Boxes
 from geo.flat import Flat, Ints, Numbers
+from geo.frame import metric
 from geo.kernel import kernel
 
 # Cells are made so large that the cell of an average segment holds about this many; measured on towns at three sizes.
@@ -40,7 +41,9 @@ class Index:
         segments: shape (copies, 4), x and y of both ends.
         owner: shape (copies,), int32, place of the segment's facility in `ids`.
         sums: shape (rows + 1, columns + 1), copies south-west of each grid corner.
-        body: the facilities that cover ground (polygons), as flat geometries, with their boxes and places in `ids`.
+        shapes: `n` geometries as they came.
+        body, body_boxes: places in `ids` of the facilities that cover ground (polygons), and their boxes.
+        crs: as geo.frame.metric takes it.
     """
 
     ids: Ints
@@ -50,16 +53,21 @@ class Index:
     segments: npt.NDArray[np.float64]
     owner: npt.NDArray[np.int32]
     sums: npt.NDArray[np.int64]
-    body: Flat
-    body_owner: Ints
+    shapes: Flat
+    body: Ints
     body_boxes: Boxes
+    crs: str
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
-def build(ids: Ints, shapes: Flat) -> Index:
-    """Build the index of facilities; ids must differ, their order does not matter."""
+def build(ids: Ints, shapes: Flat, crs: str) -> Index:
+    """Build the index of facilities; ids must differ, their order does not matter.
+
+    Raises:
+        MissingCRS: the CRS is missing or not in metres.
+    """
     order = np.argsort(ids, kind="stable")
     if not np.array_equal(order, np.arange(len(ids))):
         ids, shapes = ids[order], shapes.take(order)
@@ -74,8 +82,7 @@ def build(ids: Ints, shapes: Flat) -> Index:
     sums = np.zeros((rows + 1, columns + 1), np.int64)
     np.cumsum(np.diff(cell_start).reshape(rows, columns), axis=0, out=sums[1:, 1:])
     np.cumsum(sums[1:, 1:], axis=1, out=sums[1:, 1:])
-    bodies = _with_ground(shapes)
-    body = shapes.take(bodies)
+    body = _with_ground(shapes)
     return Index(
         ids=np.ascontiguousarray(ids, np.int64),
         frame=np.array([west, south, cell]),
@@ -84,9 +91,10 @@ def build(ids: Ints, shapes: Flat) -> Index:
         segments=placed,
         owner=by,
         sums=sums,
+        shapes=shapes,
         body=body,
-        body_owner=bodies,
-        body_boxes=Boxes.build(body.bounds()),
+        body_boxes=Boxes.build(shapes.take(body).bounds()),
+        crs=metric(crs),
     )
 
 
@@ -96,6 +104,7 @@ def save(index: Index, folder: Path) -> None:
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     for name, array in _arrays(index, ""):
         np.save(draft / f"{name}.npy", array, allow_pickle=False)
+    (draft / "crs").write_text(index.crs, encoding="utf-8")
     try:
         draft.rename(folder)
     except OSError:
@@ -119,16 +128,18 @@ def _arrays(thing: object, prefix: str) -> list[tuple[str, npt.NDArray[np.generi
         value = getattr(thing, field.name)
         if isinstance(value, np.ndarray):
             found.append((prefix + field.name, value))
-        else:
+        elif not isinstance(value, str):
             found += _arrays(value, f"{prefix}{field.name}.")
     return found
 
 
 def _opened(kind: type[_T], folder: Path, prefix: str) -> _T:
-    parts = {}
+    parts: dict[str, object] = {}
     for field in fields(kind):  # type: ignore[arg-type]
-        nested = {"body": Flat, "body_boxes": Boxes}.get(field.name)
-        if nested:
+        nested = {"shapes": Flat, "body_boxes": Boxes}.get(field.name)
+        if field.name == "crs":
+            parts["crs"] = (folder / "crs").read_text(encoding="utf-8")
+        elif nested and kind is Index:
             parts[field.name] = _opened(nested, folder, f"{prefix}{field.name}.")
         else:
             path = folder / f"{prefix}{field.name}.npy"

@@ -17,7 +17,7 @@ from geo.kernel import fast_kernel, kernel
 AX, AY, BX, BY, DX, DY, INV = 0, 1, 2, 3, 4, 5, 6
 ROWS = 7
 # Edges are examined in blocks of this many, and a block too far away to matter is skipped.
-BLOCK = 32
+BLOCK = 8
 # Two shapes closer than coordinates can tell apart touch: metres.
 TOUCH_M = 1e-9
 
@@ -25,7 +25,7 @@ _FAR = 1e300
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _smaller(_context: object, a: object, b: object) -> object:
+def _smaller(_context: object, _a: object, _b: object) -> object:
     """`min` of two numbers in the one form that LLVM takes for a reduction it can vectorise; Python's own costs three times."""
     return types.float64(types.float64, types.float64), lambda *given: _select(
         given[1], given[3], "<"
@@ -33,7 +33,7 @@ def _smaller(_context: object, a: object, b: object) -> object:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _larger(_context: object, a: object, b: object) -> object:
+def _larger(_context: object, _a: object, _b: object) -> object:
     return types.float64(types.float64, types.float64), lambda *given: _select(
         given[1], given[3], ">"
     )
@@ -99,7 +99,7 @@ def _to_point(edges: Numbers, lo: int, hi: int, px: float, py: float) -> tuple[f
         side = dx * uy - dy * ux
         up = (ay[e] <= py) & (by[e] > py) & (side > 0)
         down = (ay[e] > py) & (by[e] <= py) & (side < 0)
-        odd ^= np.int64(up | down)
+        odd ^= int(up | down)
     return best, odd
 
 
@@ -136,10 +136,10 @@ def _to_segment(
         side_q = dx * vy - dy * vx
         side_a = sy * ux - sx * uy
         side_b = side_a + sx * dy - sy * dx
-        crossed |= np.int64((side_p * side_q < 0) & (side_a * side_b < 0))
+        crossed |= int((side_p * side_q < 0) & (side_a * side_b < 0))
         up = (ay[e] <= py) & (by[e] > py) & (side_p > 0)
         down = (ay[e] > py) & (by[e] <= py) & (side_p < 0)
-        odd ^= np.int64(up | down)
+        odd ^= int(up | down)
     return best, odd, crossed
 
 
@@ -238,7 +238,13 @@ def _foot(
 
 @kernel
 def link(
-    edges: Numbers, n: int, px: float, py: float, qx: float, qy: float, apart: bool
+    edges: Numbers,
+    n: int,
+    px: float,
+    py: float,
+    qx: float,
+    qy: float,
+    apart: bool,  # noqa: FBT001 - kernels take no keywords
 ) -> tuple[float, float, float, float]:
     """Return the shortest connection: x, y on the plot and x, y on the segment; one point twice where they touch."""
     sx, sy = qx - px, qy - py

@@ -4,47 +4,23 @@ Several indexes can be searched one after the other into the same result, which 
 index without the facilities that are gone, then a small one of those that are new.
 """
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from geo import reach, wkb
-from geo.flat import Flat, Ints, Numbers
+from geo import reach
+from geo.flat import Ints, Numbers
 from geo.grid import Index
+from geo.ground import Ground, Plots, covers, first_corners, most_edges
 from geo.kernel import kernel
+from geo.threads import each
 
 _AT_ONCE = 512  # plots a thread takes at a time
 
 _Flags = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """Plots in one planar CRS in metres, in an order in which neighbours follow each other.
-
-    Attributes:
-        ids: shape (n,), int64.
-        shapes: `n` geometries; only their polygons count, one without any is never near anything.
-        bounds: shape (n, 4).
-        order: shape (n,), places in the order of a Z curve.
-    """
-
-    ids: Ints
-    shapes: Flat
-    bounds: Numbers
-    order: Ints
-
-    @classmethod
-    def of(cls, ids: Ints, shapes: Flat) -> "Ground":
-        bounds = shapes.bounds()
-        return cls(np.ascontiguousarray(ids, np.int64), shapes, bounds, _z_order(bounds))
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +51,6 @@ class _Layer(NamedTuple):
     gone: _Flags
 
 
-class _Plots(NamedTuple):
-    x: Numbers
-    y: Numbers
-    part_start: Ints
-    start: Ints
-    bounds: Numbers
-
-
 class _Best(NamedTuple):
     facility: Ints
     distance: Numbers
@@ -109,8 +77,7 @@ def nearest(
     best = _Best(
         np.full((count, k), -1, np.int64), np.full((count, k), np.inf), np.zeros((count, k, 4))
     )
-    flat = ground.shapes
-    plots = _Plots(flat.x, flat.y, flat.part_start, flat.start, ground.bounds)
+    plots = ground.arrays()
     for index, gone in layers:
         flags = np.zeros(0, np.bool_) if gone is None else gone
         layer = _Layer(
@@ -140,32 +107,6 @@ def nearest(
     return Found(best.facility, best.distance, links)
 
 
-def each(task: Callable[[int], None], starts: range, threads: int) -> None:
-    """Do the task for each start, side by side where there is more than one."""
-    if threads == 1 or len(starts) < 2:
-        for lo in starts:
-            task(lo)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(task, starts))
-
-
-def _z_order(bounds: Numbers) -> Ints:
-    """Places in the order of a Z curve over the middles of the boxes; those without a box last."""
-    if not len(bounds):
-        return np.zeros(0, np.int64)
-    with np.errstate(invalid="ignore"):
-        middle = (bounds[:, :2] + bounds[:, 2:]) / 2
-        low = np.fmin.reduce(middle, axis=0)
-        span = np.fmax(np.fmax.reduce(middle - low, axis=0), 1e-9)
-        steps = np.nan_to_num((middle - low) / span * 65_535, nan=65_535).astype(np.int64)
-    code = np.zeros(len(bounds), np.int64)
-    for bit in range(16):
-        code |= ((steps[:, 0] >> bit) & 1) << (2 * bit)
-        code |= ((steps[:, 1] >> bit) & 1) << (2 * bit + 1)
-    return np.argsort(code, kind="stable")
-
-
 def _stand_on(
     ground: Ground, index: Index, gone: _Flags, chosen: Ints, rows: Ints, best: _Best
 ) -> None:
@@ -173,46 +114,15 @@ def _stand_on(
     if not len(index.body):
         return
     flat = ground.shapes
-    ring, owner = _first_corners(flat, chosen)
+    ring, owner = first_corners(flat, chosen)
     x, y = flat.x[ring], flat.y[ring]
     corner, body = index.body_boxes.touching(np.column_stack((x, y, x, y)))
     for c, b in zip(corner, body, strict=True):
-        place = index.body_owner[b]
+        place = index.body[b]
         if gone.size and gone[place]:
             continue
-        if covers(index.body, int(b), x[c], y[c]):
+        if covers(index.shapes, int(place), x[c], y[c]):
             _enter(*best, rows[owner[c]], 0.0, index.ids[place], x[c], y[c], x[c], y[c])
-
-
-def _first_corners(flat: Flat, chosen: Ints) -> tuple[Ints, Ints]:
-    """The first vertex of every shell of the chosen plots, and which of them it belongs to."""
-    size = flat.start[chosen + 1] - flat.start[chosen]
-    owner = np.repeat(np.arange(len(chosen)), size)
-    part = (
-        np.arange(len(owner)) - np.repeat(np.cumsum(size) - size, size) + flat.start[chosen][owner]
-    )
-    shell = flat.part_kind[part] == wkb.SHELL
-    return flat.part_start[part[shell]], owner[shell]
-
-
-@kernel
-def _inside(
-    x: Numbers, y: Numbers, part_start: Ints, lo: int, hi: int, px: float, py: float
-) -> bool:
-    odd = False
-    for p in range(lo, hi):
-        for i in range(part_start[p], part_start[p + 1] - 1):
-            if (y[i] <= py) != (y[i + 1] <= py):
-                side = (x[i + 1] - x[i]) * (py - y[i]) - (y[i + 1] - y[i]) * (px - x[i])
-                if (side > 0) == (y[i + 1] > y[i]):
-                    odd = not odd
-    return odd
-
-
-def covers(shapes: Flat, place: int, px: float, py: float) -> bool:
-    """Does a polygon hold a point? On its outline either answer may come."""
-    lo, hi = shapes.start[place], shapes.start[place + 1]
-    return bool(_inside(shapes.x, shapes.y, shapes.part_start, lo, hi, px, py))
 
 
 @kernel
@@ -256,15 +166,6 @@ def _enter(
 def _before(gap: float, facility: int, metres: float, other: int) -> bool:
     """Does a ranked facility stay ahead of another? An empty rank (infinite distance) does not."""
     return gap < metres or (gap == metres and gap < np.inf and facility < other)
-
-
-@kernel
-def _most_edges(plots: _Plots, chosen: Ints, lo: int, hi: int) -> int:
-    most = 1
-    for o in range(lo, hi):
-        i = chosen[o]
-        most = max(most, plots.part_start[plots.start[i + 1]] - plots.part_start[plots.start[i]])
-    return most
 
 
 @kernel
@@ -318,8 +219,10 @@ def _scan(
 
 @kernel
 def _copies(sums: Ints, west: int, south: int, east: int, north: int) -> int:
-    """Segments in the cells of columns west..east and rows south..north."""
-    return (
+    """Segments in the cells of columns west..east and rows south..north; 0 where there are none."""
+    if west > east or south > north:
+        return 0
+    return int(
         sums[north + 1, east + 1]
         - sums[south, east + 1]
         - sums[north + 1, west]
@@ -329,7 +232,7 @@ def _copies(sums: Ints, west: int, south: int, east: int, north: int) -> int:
 
 @kernel
 def _search(
-    plots: _Plots,
+    plots: Plots,
     layer: _Layer,
     chosen: Ints,
     rows: Ints,
@@ -341,7 +244,7 @@ def _search(
     ids, gaps, ends = best.facility, best.distance, best.segment
     segments, owner, known, gone = layer.segments, layer.owner, layer.ids, layer.gone
     start, sums, bounds = layer.cell_start, layer.sums, plots.bounds
-    most = _most_edges(plots, chosen, lo, hi)
+    most = most_edges(plots, chosen, lo, hi)
     edges = np.empty((reach.ROWS, most))
     blocks = np.empty((most // reach.BLOCK + 1, 4))
     west, south, cell = layer.frame[0], layer.frame[1], layer.frame[2]
@@ -376,7 +279,7 @@ def _search(
         while True:
             e0, e1 = max(c0 - ring, 0), min(c1 + ring, columns - 1)
             s0, s1 = max(r0 - ring, 0), min(r1 + ring, lines - 1)
-            copies = _copies(sums, e0, s0, e1, s1) if e0 <= e1 and s0 <= s1 else seen
+            copies = _copies(sums, e0, s0, e1, s1)
             if copies > seen:
                 seen = copies
                 for r in range(s0, s1 + 1):
@@ -409,24 +312,23 @@ def _search(
                 min(box[0] - (west + (c0 - ring) * cell), west + (c1 + ring + 1) * cell - box[2]),
                 min(box[1] - (south + (r0 - ring) * cell), south + (r1 + ring + 1) * cell - box[3]),
             )
-            if margin > min(radius, gaps[row, rank]):
-                break
-            if (
+            everything = (
                 c0 - ring <= 0
                 and r0 - ring <= 0
                 and c1 + ring >= columns - 1
                 and r1 + ring >= lines - 1
-            ):
+            )
+            if everything or margin > min(radius, gaps[row, rank]):
                 break
             ring += 1
 
 
 @kernel
 def _link(
-    plots: _Plots, chosen: Ints, rows: Ints, lo: int, hi: int, best: _Best, links: Numbers
+    plots: Plots, chosen: Ints, rows: Ints, lo: int, hi: int, best: _Best, links: Numbers
 ) -> None:
     ids, gaps, ends = best.facility, best.distance, best.segment
-    most = _most_edges(plots, chosen, lo, hi)
+    most = most_edges(plots, chosen, lo, hi)
     edges = np.empty((reach.ROWS, most))
     blocks = np.empty((most // reach.BLOCK + 1, 4))
     for o in range(lo, hi):

@@ -22,16 +22,14 @@ _Ints = npt.NDArray[np.int64]
 
 @kernel
 def _u32(buffer: _Bytes, at: int) -> int:
-    return (
-        np.int64(buffer[at])
-        | np.int64(buffer[at + 1]) << 8
-        | np.int64(buffer[at + 2]) << 16
-        | np.int64(buffer[at + 3]) << 24
-    )
+    word = 0
+    for i in range(4):
+        word |= int(buffer[at + i]) << (8 * i)
+    return word
 
 
 @kernel
-def _u64(buffer: _Bytes, at: int) -> int:
+def _u64(buffer: _Bytes, at: int) -> np.uint64:
     word = np.uint64(0)
     for i in range(8):
         word |= np.uint64(buffer[at + i]) << np.uint64(8 * i)
@@ -58,6 +56,23 @@ def _head(buffer: _Bytes, at: int, end: int) -> tuple[int, int, int, int]:
 
 
 @kernel
+def _rings(buffer: _Bytes, at: int, end: int, dims: int) -> tuple[int, int, int]:
+    """Count rings and vertices of a polygon; where it ends, beyond `end` when it is cut off."""
+    if at + 4 > end:
+        return 0, 0, end + 1
+    rings = _u32(buffer, at)
+    at += 4
+    vertices = 0
+    for _ in range(rings):
+        if at + 4 > end:
+            return 0, 0, end + 1
+        n = _u32(buffer, at)
+        at += 4 + 8 * dims * n
+        vertices += n
+    return rings, vertices, at
+
+
+@kernel
 def measure(buffer: _Bytes, starts: _Ints, counts: _Ints) -> int:
     """Count parts and vertices of every geometry into `counts`, shape (n, 2). Empty points count as nothing."""
     for g in range(starts.size - 1):
@@ -70,30 +85,24 @@ def measure(buffer: _Bytes, starts: _Ints, counts: _Ints) -> int:
             if wrong != OK:
                 return wrong
             if code == 1:
-                if at + 8 * dims > end:
-                    return BAD_BYTES
                 parts += 1
                 vertices += 1
                 at += 8 * dims
-                continue
-            if at + 4 > end:
-                return BAD_BYTES
-            n = _u32(buffer, at)
-            at += 4
-            if code == 2:
-                parts += 1
-                vertices += n
-                at += 8 * dims * n
-            elif code == 3:
-                for _ in range(n):
-                    if at + 4 > end:
-                        return BAD_BYTES
-                    m = _u32(buffer, at)
-                    at += 4 + 8 * dims * m
+            elif code == 2 or 4 <= code <= 7:
+                if at + 4 > end:
+                    return BAD_BYTES
+                n = _u32(buffer, at)
+                at += 4
+                if code == 2:
                     parts += 1
-                    vertices += m
-            elif 4 <= code <= 7:
-                left += n
+                    vertices += n
+                    at += 8 * dims * n
+                else:
+                    left += n
+            elif code == 3:
+                rings, inside, at = _rings(buffer, at, end, dims)
+                parts += rings
+                vertices += inside
             else:
                 return BAD_TYPE
             if at > end or left > end - at:

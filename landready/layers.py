@@ -34,6 +34,18 @@ from landready.utilities import Utility
 # One name for the lock under which versions of an enterprise's layers are counted.
 _LOCK = 7
 
+# The same sentence stands in migration 0004, for the layers of before.
+_SEAL = text("""
+update layer set
+  content = (select coalesce(encode(sha256(convert_to(string_agg(
+      f.id || ':' || encode(sha256(st_asbinary(f.geom)), 'hex'), ',' order by f.id), 'UTF8')), 'hex'), '')
+    from facility f where f.layer_id = :layer),
+  extent = (select case when e is null then '[]'
+      else jsonb_build_array(st_xmin(e), st_ymin(e), st_xmax(e), st_ymax(e)) end
+    from (select st_extent(f.geom) e from facility f where f.layer_id = :layer) x)
+where id = :layer
+""")
+
 
 class Layer(Base):
     """One version of what an enterprise has (facilities) or serves (service areas) for one utility."""
@@ -51,6 +63,9 @@ class Layer(Base):
     feature_count: Mapped[int]
     created_at: Mapped[datetime]
     created_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    # Of facilities: a digest of ids and geometry, and west, south, east, north in EPSG:4490 (nothing: it is empty).
+    content: Mapped[str] = mapped_column(String(64), default="")
+    extent: Mapped[list[Any]] = mapped_column(default=list)
     enterprise: Mapped[Organisation] = relationship(lazy="joined")
     __table_args__ = (
         CheckConstraint("kind in ('facilities','service_areas')", name="kind"),
@@ -149,7 +164,14 @@ def publish(session: Session, upload: Upload, *, utility: Utility, now: datetime
     model = Facility if upload.kind == "facilities" else ServiceArea
     keys = {"layer_id": layer.id, "enterprise_id": enterprise.id}
     insert_rows(session, model, [{**row, **keys} for row in rows])
+    seal(session, layer)
     return layer
+
+
+def seal(session: Session, layer: Layer) -> None:
+    """Note the content and the extent of a layer whose facilities are all there; both never change again."""
+    session.execute(_SEAL, {"layer": layer.id})
+    session.refresh(layer, ["content", "extent"])
 
 
 def layers_of(session: Session, enterprise_id: int) -> list[Layer]:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import shapely
@@ -12,17 +11,22 @@ from geoalchemy2 import WKBElement
 from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
-from geo.coverage import Near, Shapes, Shares, nearest, shares
+from geo import flat
+from geo.coverage import Served, served_by
 from geo.crs import Geometries, to_stored, to_working, working_crs
+from geo.flat import Ints, Numbers
+from geo.ground import Ground
+from geo.outlines import Outlines
+from geo.search import nearest
 from landready.bulk import insert_rows
 from landready.checks import Check, NearFacility, ServedShare
 from landready.db import as_engine
 from landready.demand import demand_of
+from landready.layer_indexes import index_of
 from landready.layers import Facility, Layer, ServiceArea
 from landready.organisations import Organisation
 from landready.plans import Plot
-from landready.settings import Check as Reach
-from landready.settings import Region
+from landready.settings import Region, Settings
 from landready.shapes import SRID, loaded, stored
 from landready.utilities import Utility
 
@@ -36,24 +40,29 @@ class _Ground:
     """The plots that share a working CRS, projected, and the lon/lat box in which anything near them lies."""
 
     plots: Sequence[Plot]
-    shapes: Shapes
+    ground: Ground
     box: _Box
 
 
 @dataclass(frozen=True, slots=True)
-class _Network:
-    """Candidates of one utility around some plots: rows in the order of `shapes`."""
+class _Near:
+    """The facilities found around some plots: place of the plot, id, owner, layer, rank, metres, and the link."""
 
-    rows: Sequence[Row[Any]]
-    shapes: Shapes
+    plot: Ints
+    facility: Ints
+    layer: Ints
+    owner: Ints
+    rank: Ints
+    distance_m: Numbers
+    link: Numbers
 
 
 def measure(
-    session: Session, reach: Reach, region: Region, plots: Sequence[Plot], now: datetime
+    session: Session, settings: Settings, plots: Sequence[Plot], now: datetime
 ) -> list[Check]:
     """Measure each plot for all six utilities and keep one check each, in the order of plots within a working CRS.
 
-    Of every enterprise the `reach.nearest` nearest facilities within `reach.radius_m` are kept, so that each sees its own
+    Of every enterprise the `check.nearest` nearest facilities within `check.radius_m` are kept, so that each sees its own
     however near another's are, and the share of the plot inside each enterprise's service areas.
 
     Raises:
@@ -61,9 +70,9 @@ def measure(
     """
     checks: list[Check] = []
     with as_engine(session):
-        for ground in _grounds(plots, region, reach.radius_m):
+        for here in _grounds(plots, settings.region, settings.check.radius_m):
             for utility in Utility:
-                checks += _measure(session, reach, ground, utility, now)
+                checks += _measure(session, settings, here, utility, now)
     return checks
 
 
@@ -74,9 +83,11 @@ def _grounds(plots: Sequence[Plot], region: Region, radius_m: float) -> Iterable
     for system in sorted(set(systems)):
         here = [i for i, name in enumerate(systems) if name == system]
         ids = np.array([plots[i].id for i in here], dtype=np.int64)
+        # Projecting may fold a sliver that was valid in degrees.
+        projected = shapely.make_valid(to_working(shapes[here], system))
         yield _Ground(
             [plots[i] for i in here],
-            Shapes(ids, to_working(shapes[here], system), system),
+            Ground.of(ids, flat.from_shapely(projected), system),
             _around(shapes[here], radius_m),
         )
 
@@ -90,15 +101,16 @@ def _around(shapes: Geometries, radius_m: float) -> _Box:
 
 
 def _measure(
-    session: Session, reach: Reach, ground: _Ground, utility: Utility, now: datetime
+    session: Session, settings: Settings, here: _Ground, utility: Utility, now: datetime
 ) -> list[Check]:
-    facilities = _network(session, Facility, utility, ground)
-    areas = _network(session, ServiceArea, utility, ground)
-    near = _nearest_of_each(ground.shapes, facilities, reach)
-    owners = np.array([row.enterprise_id for row in areas.rows], dtype=np.int64)
-    served = shares(ground.shapes, areas.shapes, owners)
-    seen = {row.layer_id for network in (facilities, areas) for row in network.rows}
-    layers = _layers(session, utility, ground, seen)
+    near = _nearest_of_each(session, settings, here, utility)
+    areas = _areas(session, utility, here)
+    shapes = flat.from_shapely(to_working(loaded(row.geom for row in areas), here.ground.crs))
+    outlines = Outlines.of(np.arange(len(areas)), shapes, here.ground.crs)
+    owners = np.array([row.enterprise_id for row in areas], dtype=np.int64)
+    served = served_by(here.ground, outlines, owners)
+    seen = {row.layer_id for row in areas} | set(near.layer.tolist())
+    layers = _layers(session, utility, here, seen)
     insert_rows(
         session,
         Check,
@@ -109,77 +121,113 @@ def _measure(
                 "utility": utility.value,
                 "plot_revision": plot.revision,
                 "measured_at": now,
-                "working_crs": ground.shapes.crs,
-                "radius_m": reach.radius_m,
+                "working_crs": here.ground.crs,
+                "radius_m": settings.check.radius_m,
                 "served_share": float(share),
                 "layers": layers[plot.city],
-                **demand_of(plot, utility, reach),
+                **demand_of(plot, utility, settings.check),
             }
-            for plot, share in zip(ground.plots, served.of_all, strict=True)
+            for plot, share in zip(here.plots, served.of_all, strict=True)
         ],
     )
     checks = session.scalars(
         select(Check)
         .where(
-            Check.plot_id.in_([plot.id for plot in ground.plots]),
+            Check.plot_id.in_([plot.id for plot in here.plots]),
             Check.utility == utility.value,
             Check.measured_at == now,
         )
         .order_by(Check.id)
     ).all()
     of_plot = {check.plot_id: check for check in checks}
-    _keep_near(session, near, facilities, of_plot)
-    _keep_shares(session, served, of_plot)
+    in_order = [of_plot[plot.id] for plot in here.plots]
+    _keep_near(session, near, here.ground.crs, in_order)
+    _keep_shares(session, served, in_order)
     return list(checks)
 
 
-def _network(
-    session: Session, model: type[Facility] | type[ServiceArea], utility: Utility, ground: _Ground
-) -> _Network:
-    """Load the current candidates by one box: under row-level security PostGIS's index serves no join."""
-    extra = (Facility.name, Facility.spare_capacity) if model is Facility else ()
-    box = func.ST_MakeEnvelope(*ground.box, SRID)
-    rows = session.execute(
-        select(model.id, model.enterprise_id, model.layer_id, model.geom, *extra)
-        .join(Layer, Layer.id == model.layer_id)
-        .where(Layer.current, Layer.utility == utility.value, model.geom.op("&&")(box))
-        .order_by(model.id)
-    ).all()
-    system = ground.shapes.crs
-    geometries = to_working(loaded(row.geom for row in rows), system)
-    ids = np.array([row.id for row in rows], dtype=np.int64)
-    return _Network(rows, Shapes(ids, geometries, system))
-
-
-def _nearest_of_each(plots: Shapes, facilities: _Network, reach: Reach) -> Near:
+def _nearest_of_each(
+    session: Session, settings: Settings, here: _Ground, utility: Utility
+) -> _Near:
     """The nearest of every enterprise, ranked together by distance within each plot."""
-    owners = np.array([row.enterprise_id for row in facilities.rows], dtype=np.int64)
-    everyone = facilities.shapes
-    found = [
-        nearest(
-            plots,
-            Shapes(
-                everyone.ids[owners == owner], everyone.geometries[owners == owner], everyone.crs
-            ),
-            reach.radius_m,
-            reach.nearest,
+    found: list[tuple[Ints | Numbers, ...]] = []
+    for layer in _near_layers(session, utility, here):
+        index = index_of(session, settings, layer, here.ground.crs)
+        reached = nearest(
+            here.ground, [(index, None)], settings.check.radius_m, settings.check.nearest
         )
-        for owner in np.unique(owners)
-    ]
+        plot, rank = np.nonzero(reached.facility >= 0)
+        count = len(plot)
+        found.append(
+            (
+                plot,
+                reached.facility[plot, rank],
+                np.full(count, layer.id),
+                np.full(count, layer.enterprise_id),
+                reached.distance[plot, rank],
+                reached.link[plot, rank],
+            )
+        )
     if not found:
-        return nearest(plots, everyone, reach.radius_m, reach.nearest)
-    plot = np.concatenate([near.plot for near in found])
-    facility = np.concatenate([near.facility for near in found])
-    distance = np.concatenate([near.distance_m for near in found])
-    link = np.concatenate([near.link for near in found])
-    order = np.lexsort((facility, distance, plot))
-    plot = plot[order]
-    rank = np.arange(len(plot)) - np.searchsorted(plot, plot) + 1
-    return Near(plot, facility[order], rank.astype(np.int64), distance[order], link[order])
+        nothing = np.zeros(0, np.int64)
+        return _Near(*(nothing,) * 5, np.zeros(0), np.zeros((0, 4)))
+    plot, facility, layers, owner, distance, link = (
+        np.concatenate(column) for column in zip(*found, strict=True)
+    )
+    # An enterprise with several layers keeps the nearest of all of them.
+    order = np.lexsort((facility, distance, owner, plot))
+    _, among = _ranks(np.column_stack((plot, owner))[order])
+    order = order[among <= settings.check.nearest]
+    order = order[np.lexsort((facility[order], distance[order], plot[order]))]
+    _, rank = _ranks(plot[order, None])
+    return _Near(
+        plot[order],
+        facility[order],
+        layers[order],
+        owner[order],
+        rank,
+        distance[order],
+        link[order],
+    )
+
+
+def _ranks(keys: Ints) -> tuple[Ints, Ints]:
+    """For sorted keys, shape (n, columns): which run of equal keys each belongs to, and its rank in it from 1."""
+    new = np.ones(len(keys), np.bool_)
+    new[1:] = (keys[1:] != keys[:-1]).any(axis=1)
+    run = np.cumsum(new) - 1
+    return run, np.arange(len(keys)) - np.flatnonzero(new)[run] + 1
+
+
+def _near_layers(session: Session, utility: Utility, here: _Ground) -> list[Layer]:
+    """The current facility layers that reach into the box."""
+    layers = session.scalars(
+        select(Layer)
+        .where(Layer.current, Layer.kind == "facilities", Layer.utility == utility.value)
+        .order_by(Layer.id)
+    )
+    return [layer for layer in layers if layer.extent and _meet(layer.extent, here.box)]
+
+
+def _meet(a: Sequence[float], b: Sequence[float]) -> bool:
+    return a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3]
+
+
+def _areas(
+    session: Session, utility: Utility, here: _Ground
+) -> Sequence[Row[int, int, WKBElement]]:
+    """Load the current service areas by one box: under row-level security PostGIS's index serves no join."""
+    box = func.ST_MakeEnvelope(*here.box, SRID)
+    return session.execute(
+        select(ServiceArea.enterprise_id, ServiceArea.layer_id, ServiceArea.geom)
+        .join(Layer, Layer.id == ServiceArea.layer_id)
+        .where(Layer.current, Layer.utility == utility.value, ServiceArea.geom.op("&&")(box))
+        .order_by(ServiceArea.id)
+    ).all()
 
 
 def _layers(
-    session: Session, utility: Utility, ground: _Ground, seen: set[int]
+    session: Session, utility: Utility, here: _Ground, seen: set[int]
 ) -> Mapping[str, list[dict[str, int]]]:
     """By city, which layer versions were measured: those of its enterprises and those found around its plots."""
     rows = session.execute(
@@ -194,23 +242,29 @@ def _layers(
             for row in rows
             if row.city in ("", city) or row.id in seen
         ]
-        for city in {plot.city for plot in ground.plots}
+        for city in {plot.city for plot in here.plots}
     }
 
 
-def _keep_near(
-    session: Session, near: Near, facilities: _Network, checks: Mapping[int, Check]
-) -> None:
-    known = {row.id: row for row in facilities.rows}
-    links: list[WKBElement] = stored(to_stored(near.link, facilities.shapes.crs))
+def _keep_near(session: Session, near: _Near, crs: str, checks: Sequence[Check]) -> None:
+    known = {
+        row.id: row
+        for row in session.execute(
+            select(Facility.id, Facility.name, Facility.spare_capacity).where(
+                Facility.id.in_(np.unique(near.facility).tolist())
+            )
+        )
+    }
+    lines = np.asarray(shapely.linestrings(near.link.reshape(-1, 2, 2)), dtype=object)
+    links: list[WKBElement] = stored(to_stored(lines, crs))
     rows = []
     for i, link in enumerate(links):
-        check, facility = checks[int(near.plot[i])], known[int(near.facility[i])]
+        check, facility = checks[near.plot[i]], known[int(near.facility[i])]
         rows.append(
             {
                 "check_id": check.id,
                 "office_id": check.office_id,
-                "enterprise_id": facility.enterprise_id,
+                "enterprise_id": int(near.owner[i]),
                 "facility_id": facility.id,
                 "rank": int(near.rank[i]),
                 "name": facility.name,
@@ -222,11 +276,11 @@ def _keep_near(
     insert_rows(session, NearFacility, rows)
 
 
-def _keep_shares(session: Session, served: Shares, checks: Mapping[int, Check]) -> None:
+def _keep_shares(session: Session, served: Served, checks: Sequence[Check]) -> None:
     rows = [
         {
-            "check_id": checks[int(plot)].id,
-            "office_id": checks[int(plot)].office_id,
+            "check_id": checks[plot].id,
+            "office_id": checks[plot].office_id,
             "enterprise_id": int(owner),
             "share": float(share),
         }

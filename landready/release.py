@@ -68,7 +68,7 @@ def release(
     due = clock.due(clock.today(now), settings.clocks.answer_days)
     plots = [plot.id for plot in plan.plots]
     with as_engine(session):
-        checks = measure(session, settings.check, settings.region, plan.plots, now)
+        checks = measure(session, settings, plan.plots, now)
         everyone = concerned(_candidates(session, plan.city, checks), plots)
         asked = [a for a in everyone if a.reason is not Reason.ELSEWHERE]
         plan.asked = [{**asdict(a), "plots": len(a.plots)} for a in everyone]

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from geo.crs import geodesic_area_m2
 from landready.answers import Answer
 from landready.base_layers import BaseFeature, BaseLayer
-from landready.layers import Facility, Layer, ServiceArea
+from landready.layers import Facility, Layer, ServiceArea, seal
 from landready.organisations import Account, Organisation, hash_password, issue_key
 from landready.plans import Plot, SupplyPlan, Upload
 from landready.pushes import Push, PushPlot
@@ -203,6 +203,7 @@ def make_layer(
         else:
             session.add(ServiceArea(geom=stored([multi(geom)])[0], **common))
     session.flush()
+    seal(session, layer)
     return layer
 
 

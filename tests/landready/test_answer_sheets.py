@@ -107,7 +107,7 @@ def desk(database: Engine, settings: Settings) -> Desk:
         session.refresh(plan, ["plots"])
         make_layer(session, water, point(50, -20), title="=cmd|' /C calc'!A0")
         push = make_push(session, plan, water)
-        measure(session, settings.check, settings.region, plan.plots, NOW)
+        measure(session, settings, plan.plots, NOW)
         return Desk(database, settings, Actor(water.role, water.id, None, water.city), push.id)
 
 

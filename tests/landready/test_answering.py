@@ -125,7 +125,7 @@ def case(database: Engine, settings: Settings) -> Case:
         make_layer(session, water, other, near, spare_capacity=300.0, title="给水管")
         make_layer(session, power, point(150, 50))
         push, power_push = make_push(session, plan, water), make_push(session, plan, power)
-        measure(session, settings.check, settings.region, plan.plots, NOW)
+        measure(session, settings, plan.plots, NOW)
         return Case(
             database,
             settings,
@@ -378,7 +378,7 @@ def test_a_plot_without_a_proposed_point_is_named(case: Case) -> None:
         lonely = make_plot(session, far, geometry=square(90_000, 0), code="LONELY")
         water = session.get_one(Organisation, case.water.organisation_id)
         push = make_push(session, far, water)
-        measure(session, case.settings.check, case.settings.region, [lonely], NOW)
+        measure(session, case.settings, [lonely], NOW)
         other = replace(case, push=push.id)
     with transaction(case.engine, case.water) as session, pytest.raises(Invalid) as refused:
         other.answer_many(session, [(lonely.id, "water")], AnswerDraft(0, "", READY))
@@ -432,7 +432,7 @@ def test_a_near_facility_without_spare_capacity_proposes_works(case: Case) -> No
         plan = make_plan(session, plots=1, state="released")
         push = make_push(session, plan, water).id
         plot = plan.plots[0].id
-        measure(session, case.settings.check, case.settings.region, plan.plots, NOW)
+        measure(session, case.settings, plan.plots, NOW)
         me = actor(water)
     with transaction(case.engine, me) as session:
         proposal = answering.draft_of(session, push, plot, "water", check=case.settings.check)
@@ -447,7 +447,7 @@ def test_nothing_near_proposes_no_verdict(case: Case, measured: bool) -> None:
         push = make_push(session, plan, water).id
         plot = plan.plots[0].id
         if measured:
-            measure(session, case.settings.check, case.settings.region, plan.plots, NOW)
+            measure(session, case.settings, plan.plots, NOW)
         me = actor(water)
     with transaction(case.engine, me) as session:
         proposal = answering.draft_of(session, push, plot, "water", check=case.settings.check)

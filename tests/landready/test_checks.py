@@ -25,8 +25,8 @@ def session(database):
 
 def measured(session, settings, plan, **reach):
     session.refresh(plan, ["plots"])
-    given = settings.check.model_copy(update=reach)
-    return measure(session, given, settings.region, plan.plots, make.NOW)
+    given = settings.model_copy(update={"check": settings.check.model_copy(update=reach)})
+    return measure(session, given, plan.plots, make.NOW)
 
 
 def of(session, plot, utility):
@@ -166,7 +166,8 @@ def test_configured_working_crs_measures_anywhere(session, settings):
     water = make.make_enterprise(session, "water")
     make.make_layer(session, water, shapely.Point(-71.0988, 42.3705))
     session.refresh(plan, ["plots"])
-    checks = measure(session, settings.check, region, plan.plots, make.NOW)
+    given = settings.model_copy(update={"region": region})
+    checks = measure(session, given, plan.plots, make.NOW)
     assert {c.working_crs for c in checks} == {"EPSG:32619"}
     assert of(session, plot, "water").facilities[0].distance_m == pytest.approx(16.5, abs=0.2)
 
@@ -176,7 +177,7 @@ def test_later_check_is_the_latest_and_the_older_is_kept(session, settings):
     measured(session, settings, plot.plan)
     later = make.NOW.replace(day=3)
     session.refresh(plot.plan, ["plots"])
-    measure(session, settings.check, settings.region, plot.plan.plots, later)
+    measure(session, settings, plot.plan.plots, later)
     assert {c.measured_at for c in latest(session, [plot.id])} == {later}
     assert session.scalar(select(func.count(Check.id))) == 12
 
@@ -198,7 +199,8 @@ def test_number_of_statements_does_not_grow_with_the_plots(session, settings, da
     water = make.make_enterprise(session, "water")
     make.make_layer(session, water, *(point(x, -50) for x in range(0, 4000, 100)))
     make.make_layer(session, water, square(-100, -100, 5000), kind="service_areas")
-    few, many = make.make_plan(session, plots=2), make.make_plan(session, plots=20)
+    first, few, many = (make.make_plan(session, plots=n) for n in (1, 2, 20))
+    measured(session, settings, first)  # builds the index of the layer
     counts = [
         statements(database, lambda p=plan: measured(session, settings, p)) for plan in (few, many)
     ]

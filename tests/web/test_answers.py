@@ -77,7 +77,7 @@ def desk(
         due = TODAY + timedelta(days=7)
         push = make_push(session, plan, water, pushed_at=NOW, due_on=due)
         power_push = make_push(session, plan, power, pushed_at=NOW, due_on=due)
-        measure(session, settings.check, settings.region, plan.plots, NOW)
+        measure(session, settings, plan.plots, NOW)
         ids = tuple(plot.id for plot in plan.plots)
     return Desk(sign_in(client, people.water), database, push.id, power_push.id, ids)
 

@@ -1,0 +1,39 @@
+"""The indexes of layer versions: built once for each working CRS, then shared by every process through memory maps.
+
+They lie under `var/indexes` on each host and can be thrown away at any time: the layers in the database are the truth.
+"""
+
+import numpy as np
+import shapely
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from geo import flat, grid
+from geo.crs import to_working
+from landready.layers import Facility, Layer
+from landready.settings import Settings
+
+
+def index_of(session: Session, settings: Settings, layer: Layer, crs: str) -> grid.Index:
+    """Open the index of a layer version in a working CRS; the first who asks builds it."""
+    folder = settings.var / "indexes" / f"{layer.content}-{crs.replace(':', '')}"
+    try:
+        return grid.load(folder)
+    except FileNotFoundError:
+        grid.save(_built(session, layer, crs), folder)
+        return grid.load(folder)
+
+
+def _built(session: Session, layer: Layer, crs: str) -> grid.Index:
+    rows = session.execute(
+        select(Facility.id, func.ST_AsBinary(Facility.geom))
+        .where(Facility.layer_id == layer.id)
+        .order_by(Facility.id)
+    ).all()
+    ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
+    stored = np.empty(len(rows), dtype=object)
+    stored[:] = [bytes(row[1]) for row in rows]
+    shapes = to_working(shapely.from_wkb(stored), crs)
+    # Far outside the frame a place becomes infinite, and nothing of the frame is near it.
+    shapes[~np.isfinite(shapely.bounds(shapes)).all(axis=1)] = None
+    return grid.build(ids, flat.from_shapely(shapes), crs)
