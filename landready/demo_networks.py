@@ -10,6 +10,7 @@ from shapely.geometry.base import BaseGeometry
 
 from geo.crs import geodesic_area_m2
 from landready import files, layers
+from landready.clock import today
 from landready.db import Actor
 from landready.demo_places import Quarter, network, service_area
 from landready.demo_stage import Stage
@@ -20,6 +21,8 @@ from landready.shapes import geojson_of
 from landready.utilities import Utility
 
 _SERVED_BEYOND_M = 400.0
+# Layers are that old; every fourth capacity was stated half a year before.
+_PUBLISHED_DAYS, _STATED_DAYS = 60, 240
 
 
 def lay(stage: Stage, city: str, utility: Utility) -> None:
@@ -30,7 +33,8 @@ def lay(stage: Stage, city: str, utility: Utility) -> None:
     area = service_area(quarters, utility, beyond)
     with stage.acting_as(stage.engineers(city)[utility]) as engineer:
         company = stage.session.get_one(Organisation, engineer.organisation_id).name
-        mains = list(_mains(quarters, utility))
+        dates = [str(today(stage.ago(days))) for days in (_PUBLISHED_DAYS, _STATED_DAYS)]
+        mains = list(_mains(quarters, utility, *dates))
         boundary = [({"名称": f"{company}服务边界"}, part) for part in shapely.get_parts(area)]
         for kind, title, shapes in (
             ("facilities", "管网设施（演示）", mains),
@@ -55,7 +59,7 @@ def _layer_upload(
     ]
     kept = files.store(stage.settings, as_file(features), filename="demo.geojson")
     fields = list(shapes[0][0])
-    columns = {"name": "名称", "spare_capacity": "可供容量"}
+    columns = {"name": "名称", "spare_capacity": "可供容量", "stated_at": "容量申明日期"}
     upload = Upload(
         organisation_id=engineer.organisation_id,
         kind=kind,
@@ -71,7 +75,7 @@ def _layer_upload(
             for row, (feature, (_, shape)) in enumerate(zip(features, shapes, strict=True), 1)
         ],
         purpose={"utility": utility.value},
-        created_at=stage.ago(200),
+        created_at=stage.ago(_PUBLISHED_DAYS),
         created_by=engineer.account_id,
     )
     stage.session.add(upload)
@@ -80,7 +84,7 @@ def _layer_upload(
 
 
 def _mains(
-    quarters: Iterable[Quarter], utility: Utility
+    quarters: Iterable[Quarter], utility: Utility, lately: str, long_ago: str
 ) -> Iterator[tuple[dict[str, Any], BaseGeometry]]:
     """Rows of an enterprise's facility file; where nothing is stated the spare capacity stays empty."""
     _, _, _, (least, most), main_name = COMPANIES[utility]
@@ -94,6 +98,7 @@ def _mains(
                 {
                     "名称": f"演示 {quarter.name}{names[main.kind]}{main.number:02d}",
                     "可供容量": spare if stated else None,
+                    "容量申明日期": long_ago if main.number % 4 == 1 else lately,
                 },
                 main.geometry,
             )

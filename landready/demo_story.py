@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from landready import answering, gate, permit_items, submission, tracker, uploads
+from geo.problems import N_
+from landready import answering, demand, gate, permit_items, submission, tracker, uploads
 from landready.annex import State
 from landready.answer_rules import AnswerDraft
 from landready.answers import AnswerVerdict
@@ -20,10 +21,12 @@ from landready.demo_world import (
     CITIES,
     HAIKOU,
     OWNER_CREDIT_CODE,
+    QUARTERS,
     SANYA,
     SANYA_PROJECT,
     SEWERLESS,
     SOLD,
+    STATIONS,
     UNFINISHED,
     WAITING,
     WATERLESS,
@@ -33,15 +36,19 @@ from landready.demo_world import (
     project_site,
 )
 from landready.drafts import draft_plan
+from landready.layers import Facility
 from landready.organisations import Organisation
 from landready.permit_fields import PermitFields
 from landready.permit_receipt import receive_permit
 from landready.plans import Plot, SupplyPlan
 from landready.pushes import Push, PushPlot
 from landready.release import release
+from landready.shapes import to_geojson
 from landready.utilities import Utility
 
 _VALID_DAYS = 300
+# What an engineer says where the registered spare capacity does not suffice.
+_OVER = N_("片区扩容工程已列入年度计划，接入前完成（演示）。")
 # (plot, utility) → what its enterprise said, where it did not simply take the draft from the check.
 _SAID: Mapping[tuple[str, Utility], tuple[AnswerVerdict, str]] = {
     (SEWERLESS.code, Utility.DRAINAGE): (
@@ -68,6 +75,12 @@ _SAID: Mapping[tuple[str, Utility], tuple[AnswerVerdict, str]] = {
         AnswerVerdict.READY_BY,
         "片区加压泵站扩容，敷设 DN300 供水支管约 450 米。",
     ),
+}
+
+
+# Three plots that their engineer connects to one pumping station: each fits alone, together they do not.
+_AT_THE_STATION = {
+    (code, Utility.WATER) for code in (notices()[0].code, notices()[1].code, SOLD.code)
 }
 
 
@@ -150,10 +163,13 @@ class Story(Stage):
             codes = {(plot_id, utility): code for plot_id, utility, code in asked if wanted(code)}
             found = proposals(self.session, push, list(codes), self.settings.check)
             for pair, code in codes.items():
+                draft = self._said(found[pair].draft, code, now)
+                if (code, draft.utility) in _AT_THE_STATION:
+                    draft = replace(draft, connection_point=self._station(draft.utility))
                 answering.answer(
                     self.session,
                     push.id,
-                    self._said(found[pair].draft, code, now),
+                    draft,
                     check=self.settings.check,
                     region=self.settings.region,
                     gate=self.settings.gate,
@@ -161,12 +177,29 @@ class Story(Stage):
                     now=now,
                 )
 
+    def _station(self, utility: str) -> tuple[float, float]:
+        """Where the actor's station of the first quarter stands."""
+        name = f"{QUARTERS[HAIKOU][0].name}{STATIONS[Utility(utility)][0]}"
+        row = self.session.scalars(select(Facility).where(Facility.name.contains(name))).one()
+        lon, lat = to_geojson(row.geom)["coordinates"]
+        return lon, lat
+
+    def _state_demand(self, planner: str, plan_id: int, code: str, days_ago: float) -> None:
+        """State what no index knows: the gas that a project will need."""
+        with self.acting_as(planner):
+            plot = self.session.scalars(
+                select(Plot).where(Plot.plan_id == plan_id, Plot.code == code)
+            ).one()
+            reason = "项目可行性研究报告：商业餐饮用气（演示）"
+            demand.state(
+                self.session, plot.id, Utility.GAS, 80, 120, reason, now=self.ago(days_ago)
+            )
+
     def _said(self, draft: AnswerDraft, code: str, now: datetime) -> AnswerDraft:
         """The draft from the check as a person confirms it, or what _SAID says instead."""
         verdict, words = _SAID.get((code, Utility(draft.utility)), (AnswerVerdict.READY, ""))
-        draft = replace(
-            draft, verdict=verdict, valid_until=today(now) + timedelta(days=_VALID_DAYS)
-        )
+        until = today(now) + timedelta(days=_VALID_DAYS)
+        draft = replace(draft, verdict=verdict, valid_until=until, over=_OVER)
         if verdict is AnswerVerdict.READY_BY:
             return replace(draft, works=words, ready_by=today(self.now) + timedelta(days=180))
         return replace(draft, reason=words)
@@ -193,6 +226,7 @@ class Story(Stage):
         school, sanitation = notices()[:2]
         plots = (school, sanitation, SEWERLESS, WATERLESS, SOLD)
         plan = self._released(planner, self._title("海口市", "一"), plots, 45)
+        self._state_demand(planner, plan, SOLD.code, 44.5)
         for number, engineer in enumerate(engineers.values()):
             self._answer(engineer, plan, 44 - number)
         self._list(planner, plan, (school.code, sanitation.code, SEWERLESS.code), 30)
