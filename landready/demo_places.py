@@ -73,7 +73,7 @@ def boundary(quarter: Quarter, column: int, row: int, area_m2: float, aspect: fl
     middle = (np.array([column, row]) + 0.5 - quarter.blocks / 2) * quarter.block_m
     scale = 1.0
     for _ in range(6):
-        drawn = _lonlat(quarter, Polygon(np.array(ring) * scale + middle))
+        drawn = placed(quarter, Polygon(np.array(ring) * scale + middle))
         scale *= sqrt(area_m2 / geodesic_area_m2(drawn))
     assert isinstance(drawn, Polygon)  # noqa: S101 - a polygon stays one
     return drawn
@@ -96,13 +96,13 @@ def network(quarter: Quarter, utility: Utility) -> Iterator[Main]:
                 LineString([(offset, start), (offset, end)]),
             ):
                 number += 1
-                yield Main(_lonlat(quarter, line), "main", number, quarter.name)
+                yield Main(placed(quarter, line), "main", number, quarter.name)
     for street in range(0, size + 1, every):
         number += 1
         at = (street - half) * quarter.block_m + beside
-        yield Main(_lonlat(quarter, Point(at, at)), "point", number, quarter.name)
+        yield Main(placed(quarter, Point(at, at)), "point", number, quarter.name)
     edge = -half * quarter.block_m - 60
-    yield Main(_lonlat(quarter, Point(edge, beside * 4)), "station", number + 1, quarter.name)
+    yield Main(placed(quarter, Point(edge, beside * 4)), "station", number + 1, quarter.name)
 
 
 def service_area(quarters: tuple[Quarter, ...], utility: Utility, margin_m: float) -> BaseGeometry:
@@ -111,11 +111,11 @@ def service_area(quarters: tuple[Quarter, ...], utility: Utility, margin_m: floa
     for quarter in quarters:
         if utility in quarter.utilities:
             reach = quarter.blocks / 2 * quarter.block_m + margin_m
-            parts.append(_lonlat(quarter, Point(0, 0).buffer(reach * 1.1, quad_segs=6)))
+            parts.append(placed(quarter, Point(0, 0).buffer(reach * 1.1, quad_segs=6)))
     return multi(shapely.union_all(parts))
 
 
-def _lonlat(quarter: Quarter, local: BaseGeometry) -> BaseGeometry:
+def placed(quarter: Quarter, local: BaseGeometry) -> BaseGeometry:
     """Bring metres about the quarter's middle to lon/lat, turned with the quarter."""
     middle = to_working(np.array([Point(quarter.lon, quarter.lat)], dtype=object), quarter.crs)[0]
     turn = radians(quarter.angle)

@@ -15,6 +15,7 @@ from landready.answers import AnswerVerdict
 from landready.applications import Application, Item
 from landready.asked import open_push, proposals
 from landready.clock import today
+from landready.demo_ground import lay_ground
 from landready.demo_networks import as_file, lay
 from landready.demo_stage import Stage
 from landready.demo_world import (
@@ -97,6 +98,7 @@ class Story(Stage):
     def tell(self) -> None:
         """Lay the networks, then plans, answers, listings and projects of both cities."""
         for city in CITIES:
+            lay_ground(self, city)
             for utility in Utility:
                 lay(self, city, utility)
         self._haikou()
@@ -269,13 +271,9 @@ class Story(Stage):
             application = self.session.scalars(
                 select(Application).where(Application.permit_id == permit)
             ).one()
-            for number, reason in (
-                (5, "施工期间基坑排水需接入市政污水管网。"),
-                (8, "外线电缆横穿现状市政道路，施工影响交通。"),
-            ):
-                permit_items.add_item(
-                    self.session, application.id, number, reason, now=self.ago(18)
-                )
+            # The approvals of the external lines are proposed already, from the routes.
+            reason = "施工期间基坑排水需接入市政污水管网。"
+            permit_items.add_item(self.session, application.id, 5, reason, now=self.ago(18))
             submission.submit(self.session, self.settings.clocks, application.id, now=self.ago(16))
             numbers = {item.annex_no: item.id for item in application.items}
         self._handle(numbers)
