@@ -40,6 +40,8 @@ _NO_NETWORK = (
     "http.",
 )
 _LENGTH = 8
+# Exit code of a reader that ran out of memory.
+NO_MEMORY = 77
 
 
 @dataclass(slots=True)
@@ -141,15 +143,16 @@ def _work(owner: socket.socket, tasks: Tasks) -> None:
         folder = Path(request["folder"])
         os.chdir(folder)
         os.environ.update(HOME=str(folder), TMPDIR=str(folder), CPL_TMPDIR=str(folder))
-        said = os.open(folder / "said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        words = os.open(folder / "said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         nothing = os.open(os.devnull, os.O_RDWR)
-        for number, descriptor in enumerate((nothing, nothing, said)):
+        # The words first: their descriptor may be 0, which the server's socket had.
+        for descriptor, number in ((words, 2), (nothing, 1), (nothing, 0)):
             os.dup2(descriptor, number)
         confine(request["limits"])
         tasks[request["task"]](request)
         code = 0
     except MemoryError:
-        os.write(2, b"MemoryError")  # there is no room for more words
+        code = NO_MEMORY  # there is no room for words
     except BaseException:  # noqa: BLE001 - a task may fail in any way, its owner is told
         os.write(2, traceback.format_exc().encode(errors="replace"))
     finally:

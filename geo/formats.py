@@ -188,6 +188,8 @@ def check_kml(path: Path) -> None:
             parser.ParseFile(file)
     except expat.ExpatError as error:
         raise xml_broken(error.lineno) from error
+    except (LookupError, ValueError) as error:  # an encoding that nobody knows
+        raise xml_broken(1) from error
 
 
 def xml_broken(line: int) -> Refused:

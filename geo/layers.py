@@ -218,7 +218,7 @@ def _check_geopackage(path: Path) -> None:
                 if re.match(r"\s*create\s+virtual\s+table", sql or "", re.IGNORECASE)
                 and not re.search(r"using\s+[\"']?rtree", sql, re.IGNORECASE)
             ]
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.Error, ValueError, TypeError) as error:  # names that are no text, among others
         raise _damaged(error) from error
     if virtual or layers & views:
         raise refuse(

@@ -42,6 +42,8 @@ _ENVIRONMENT: Mapping[str, str] = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
 }
+# The exit code of a reader that ran out of memory, as geo.child has it (which loads GDAL: it is not imported here).
+NO_MEMORY = 77
 # What the child's own start may take before a reader's clock runs.
 _START_S = 30.0
 _END_S = 2.0
@@ -49,7 +51,7 @@ _END_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a reader ended: exit code (negative: the signal), whether the wall clock stopped it, and its largest size."""
+    """How a reader ended: exit code (negative: the signal; NO_MEMORY), whether it was late, and its largest size."""
 
     code: int
     late: bool
@@ -132,7 +134,10 @@ def run(request: Mapping[str, Any]) -> Ending:
 def _current() -> Child:
     global _child
     with _lock:
-        if _child is None or not _child.alive():
+        if _child is not None and not _child.alive():
+            _child.end()
+            _child = None
+        if _child is None:
             _child = Child()
         return _child
 

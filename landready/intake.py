@@ -145,7 +145,12 @@ def _ending(code: int, said: bytes, request: Mapping[str, Any]) -> Problem | Non
         return None
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
         return Problem("time_limit", "error", _TOO_LONG, {"seconds": request["limits"]["cpu_s"]})
-    if b"MemoryError" in said or b"bad_alloc" in said or code == -signal.SIGXFSZ:
+    if (
+        code == child.NO_MEMORY
+        or b"MemoryError" in said
+        or b"bad_alloc" in said
+        or code == -signal.SIGXFSZ
+    ):
         return Problem("memory_limit", "error", _TOO_MUCH_MEMORY)
     # The operator's log keeps what may be a fault of ours, the user gets a sentence.
     last = said.decode(errors="replace").strip().rpartition("\n")[2]
