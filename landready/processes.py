@@ -56,6 +56,7 @@ def write_configuration(settings: Settings, address: Address) -> Path:
         *(python, "-m", "gunicorn", "wsgi:application", "--bind", address.netloc),
         *("--worker-class", "gthread", "--workers", "2", "--threads", "4", "--preload"),
         *("--graceful-timeout", "10", "--access-logfile", "-", "--no-control-socket"),
+        *("--logger-class", "web.access_log.AccessLog"),
     ]
     sections = [_manager_sections(settings)]
     if servers.private_database(settings):

@@ -2,6 +2,7 @@
 
 from landready import (
     answer_batches,
+    answer_links,
     answers,
     applications,
     base_layers,
@@ -24,6 +25,7 @@ from landready.db import Base
 __all__ = [
     "Base",
     "answer_batches",
+    "answer_links",
     "answers",
     "applications",
     "base_layers",

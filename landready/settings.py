@@ -4,6 +4,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from datetime import date
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
@@ -129,10 +130,33 @@ class Upload(_Section):
     memory_mb: PositiveInt = 1536
 
 
+class Email(_Section):
+    """The office's mail server; without a host nothing is sent by mail. The password is LANDREADY_SMTP_PASSWORD."""
+
+    host: str = ""
+    port: PositiveInt = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str = ""
+    password: str = ""
+    sender: str = ""
+
+
+class Gateway(_Section):
+    """What sends SMS and WeChat messages; without a URL none is sent. The secret is LANDREADY_GATEWAY_SECRET (whsec_…)."""
+
+    url: str = ""
+    secret: str = ""
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+
 class Push(_Section):
     schedule_s: tuple[int, ...]
     timeout_s: PositiveFloat = 15
     sweep_s: PositiveFloat = 15
+    portal: str = ""
+    link_days: PositiveInt = 30
+    email: Email = Email()
+    gateway: Gateway = Gateway()
 
 
 class Settings(_Section):
@@ -175,6 +199,12 @@ def load(path: Path | None = None, env: Mapping[str, str] = os.environ) -> Setti
             raw.setdefault(section, {})[key] = env[name]
     if env.get("LANDREADY_VAR"):
         raw["var"] = env["LANDREADY_VAR"]
+    for name, section, key in (
+        ("LANDREADY_SMTP_PASSWORD", "email", "password"),
+        ("LANDREADY_GATEWAY_SECRET", "gateway", "secret"),
+    ):
+        if env.get(name):
+            raw.setdefault("push", {}).setdefault(section, {})[key] = env[name]
     raw["secret_key"] = env.get("LANDREADY_SECRET_KEY", "")
     try:
         return Settings.model_validate(raw)

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, event, exists, false, or
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from landready.answer_batches import AnswerBatch
+from landready.answer_links import AnswerLink, AnswerLinkUse
 from landready.answers import Answer, Attachment
 from landready.applications import Application, ApplicationField, Item, ItemMove
 from landready.base_layers import BaseFeature, BaseLayer
@@ -233,6 +234,8 @@ RULES: dict[type[Base], Rule] = {
     Answer: _answer_rule,
     Attachment: _attachment_rule,
     AnswerBatch: of_office_or_enterprise(AnswerBatch),
+    AnswerLink: lambda actor: mine(actor, Role.ENTERPRISE, AnswerLink.enterprise_id),
+    AnswerLinkUse: lambda actor: mine(actor, Role.ENTERPRISE, AnswerLinkUse.enterprise_id),
     ClockPause: of_office_or_enterprise(ClockPause),
     Reminder: lambda actor: or_(
         of_office_or_enterprise(Reminder)(actor),

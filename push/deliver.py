@@ -11,9 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from landready.db import ENGINE, Engine, transaction
+from landready.db import ENGINE, Engine, Session, transaction
 from landready.settings import Push
-from push import signing, transport
+from push import people, signing, transport
 from push.claims import Claim, Result, claim, settle
 from push.fanout import fan_out
 from push.schedule import again_at_once, next_step
@@ -56,7 +56,7 @@ def deliver(
                 if may_start:
                     under_way |= {
                         pool.submit(attempt, settings, vault, one)
-                        for one in _take(engine, settings, _THREADS - len(under_way))
+                        for one in _take(engine, settings, vault, _THREADS - len(under_way))
                     }
                 if not under_way:
                     return may_start
@@ -66,19 +66,27 @@ def deliver(
             _settle(engine, [one.result() for one in under_way])
 
 
-def _take(engine: Engine, settings: Push, limit: int) -> list[Claim]:
+def _take(engine: Engine, settings: Push, vault: Vault, limit: int) -> list[Claim]:
     now = _now()
     with transaction(engine, ENGINE) as session:
         session.execute(_IDLE)
         fanned_out = fan_out(session, now)
         if not fanned_out and limit:
-            return claim(session, limit, lease(settings), now)
+            return _claim(session, settings, vault, limit, now)
     # Fan-out holds endpoints that a claim wants for itself, so it ends first.
     if not fanned_out or not limit:
         return []
     with transaction(engine, ENGINE) as session:
         session.execute(_IDLE)
-        return claim(session, limit, lease(settings), now)
+        return _claim(session, settings, vault, limit, now)
+
+
+def _claim(
+    session: Session, settings: Push, vault: Vault, limit: int, now: datetime
+) -> list[Claim]:
+    claims = claim(session, limit, lease(settings), now)
+    people.issue_links(session, settings, vault, claims, now)
+    return claims
 
 
 def lease(settings: Push) -> timedelta:
@@ -134,6 +142,8 @@ def _send(settings: Push, vault: Vault, claim: Claim) -> Outcome:
         secret, *old = (vault.open(one, to.enterprise_id) for one in to.secrets)
     except CannotOpen:
         return Failed(Fault.SEALED)
+    if people.to_people(claim):
+        return people.send(settings, claim, secret, _now())
     return transport.post(
         to.url,
         claim.body,

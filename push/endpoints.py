@@ -58,6 +58,8 @@ def change_url(session: Session, endpoint_id: int, url: str, now: datetime) -> N
         Conflict: the system is disabled, or the enterprise has that address already.
     """
     endpoint = _in_use(session, endpoint_id)
+    if not endpoint.url.startswith("http"):
+        raise NotFound
     if url.strip() == endpoint.url:
         return
     url = _usable(session, endpoint.enterprise_id, url)
@@ -107,11 +109,14 @@ def end_rotation(session: Session, endpoint_id: int) -> None:
 
 
 def endpoints_of(session: Session, enterprise_id: int) -> list[Endpoint]:
-    """Every system the enterprise ever had, newest first; the enterprise and the administrator see them."""
+    """Every system the enterprise ever had, newest first; the enterprise and the administrator see them.
+
+    Addresses of people are push.channels' business.
+    """
     return list(
         session.scalars(
             select(Endpoint)
-            .where(Endpoint.enterprise_id == enterprise_id)
+            .where(Endpoint.enterprise_id == enterprise_id, Endpoint.url.like("http%"))
             .order_by(Endpoint.id.desc())
         )
     )

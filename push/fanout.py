@@ -1,4 +1,4 @@
-"""From outbox events to deliveries: one per enabled endpoint of the enterprise the event is for."""
+"""From outbox events to deliveries: one per enabled endpoint of the channel on which the enterprise is told."""
 
 from datetime import datetime
 
@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from landready.outbox import OutboxEvent
+from push.channels import preferred
 from push.models import Delivery, Endpoint
 
 _EVENTS_AT_ONCE = 200
@@ -40,7 +41,9 @@ def fan_out(session: Session, now: datetime) -> int:
             "next_attempt_at": now,
             "created_at": now,
         }
-        for endpoint in _endpoints(session, {event.enterprise_id for event in events})
+        for endpoint in preferred(
+            session, _endpoints(session, {event.enterprise_id for event in events})
+        )
         for event in events
         if event.enterprise_id == endpoint.enterprise_id
     ]

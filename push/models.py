@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
     true,
 )
-from sqlalchemy.dialects.postgresql import CIDR
+from sqlalchemy.dialects.postgresql import ARRAY, CIDR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from landready import tenancy
@@ -142,6 +142,24 @@ class Attempt(Base):
     sends: Mapped[int] = mapped_column(SmallInteger, default=1)
 
 
+class ChannelWish(Base):
+    """What an enterprise wishes: one channel, and others beside it only where it asks for them."""
+
+    __tablename__ = "channel_wish"
+    enterprise_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("organisation.id"), primary_key=True, autoincrement=False
+    )
+    channel: Mapped[str] = mapped_column(String(10))
+    also: Mapped[list[str]] = mapped_column(ARRAY(String(10)))
+    changed_at: Mapped[datetime]
+    changed_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    __table_args__ = (
+        CheckConstraint(
+            "channel in ('webhook','email','sms','wechat','pull','portal')", name="channel"
+        ),
+    )
+
+
 def _endpoint_rule(actor: Actor) -> ColumnElement[bool]:
     if actor.role is Role.ADMIN:
         return true()
@@ -164,6 +182,9 @@ def _network_rule(actor: Actor) -> ColumnElement[bool]:
 
 
 tenancy.register(Endpoint, _endpoint_rule)
+tenancy.register(
+    ChannelWish, lambda actor: tenancy.mine(actor, Role.ENTERPRISE, ChannelWish.enterprise_id)
+)
 tenancy.register(EndpointNetwork, _network_rule)
 tenancy.register(Journal, lambda actor: tenancy.mine(actor, Role.ENTERPRISE, Journal.enterprise_id))
 tenancy.register(Delivery, tenancy.of_office_or_enterprise(Delivery))

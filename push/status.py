@@ -26,6 +26,7 @@ _WORDS = {
     Fault.TIMEOUT: N_("接收系统没有在时限内答复。"),
     Fault.BROKEN: N_("连接中断，没有收到完整答复。"),
     Fault.SEALED: N_("本系统无法解开保存的签名密钥，请系统管理员检查 LANDREADY_SECRET_KEY。"),
+    Fault.NO_SENDER: N_("没有配置邮件服务器或短信网关，请联系系统管理员。"),
     Fault.LOST: N_("发送进程中断，结果未知，已重新发送。"),
 }
 

@@ -41,6 +41,7 @@ class Fault(StrEnum):
     TIMEOUT = "timeout"
     BROKEN = "broken"
     SEALED = "sealed"  # ours: the stored secret does not open with this installation's key
+    NO_SENDER = "no_sender"  # no mail server or gateway is configured
     LOST = "lost"  # the sending process ended; whether it was received is not known
 
 

@@ -31,6 +31,8 @@ ONE_EACH = [
     "application_field",
     "delivery",
     "attempt",
+    "demand_override",
+    "reservation",
 ]
 # role → table → how many rows of the own world are seen; a table that is not named shows nothing
 SEEN: dict[str, dict[str, int]] = {
@@ -55,6 +57,9 @@ SEEN: dict[str, dict[str, int]] = {
         "facility": 1,
         "outbox_event": 1,
         "journal": 1,
+        "answer_link": 1,
+        "answer_link_use": 1,
+        "channel_wish": 1,
         "endpoint": 1,
         "endpoint_network": 1,
     },

@@ -10,10 +10,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from landready.answer_batches import AnswerBatch
+from landready.answer_links import AnswerLink, AnswerLinkUse
 from landready.answers import Attachment
 from landready.applications import Application, ApplicationField, Item, ItemMove
 from landready.checks import Check, NearFacility, ServedShare
 from landready.db import PUBLIC, Actor, Base, Role
+from landready.demand import DemandOverride
 from landready.deadlines import ClockPause
 from landready.layers import Facility
 from landready.listings import Verdict
@@ -22,10 +24,11 @@ from landready.outbox import OutboxEvent
 from landready.permits import Permit
 from landready.plans import Plot
 from landready.pushes import Push
+from landready.reservations import Reservation
 from landready.reminders import Reminder
 from landready.routes import ConnectionRoute
 from landready.shapes import multi, stored
-from push.models import Attempt, Delivery, Endpoint, EndpointNetwork
+from push.models import Attempt, ChannelWish, Delivery, Endpoint, EndpointNetwork
 from tests.factories import (
     NOW,
     make_account,
@@ -90,6 +93,34 @@ def make_world(session: Session, city: str, x: float) -> World:
         session.flush()
         return row
 
+    add(
+        DemandOverride(
+            plot_id=plot.id,
+            plot_revision=1,
+            office_id=office.id,
+            utility="water",
+            low=1,
+            high=2,
+            reason="x",
+            stated_at=NOW,
+        )
+    )
+    hydrant = session.scalar(select(Facility.id).where(Facility.layer_id == layer.id))
+    add(
+        Reservation(
+            answer_id=answer.id,
+            plot_id=plot.id,
+            plot_revision=1,
+            utility="water",
+            facility_id=hydrant,
+            low=1,
+            high=2,
+            reserved_at=NOW,
+            state_at=NOW,
+            before=0,
+            **both,
+        )
+    )
     attachment = add(
         Attachment(
             answer_id=answer.id,
@@ -112,6 +143,16 @@ def make_world(session: Session, city: str, x: float) -> World:
         )
     )
     day = date(2026, 3, 9)
+    sent = AnswerLink(
+        push_id=push.id, token_sha256=city * 8, sent_to="x", created_at=NOW, expires_at=NOW, **both
+    )
+    add(sent)
+    add(
+        AnswerLinkUse(
+            link_id=sent.id, enterprise_id=enterprise.id, action="seen", address="", used_at=NOW
+        )
+    )
+    add(ChannelWish(enterprise_id=enterprise.id, channel="portal", also=[], changed_at=NOW))
     pause = add(ClockPause(push_id=push.id, first=day, last=day, reason="x", made_at=NOW, **both))
     reminder = add(
         Reminder(
@@ -293,6 +334,7 @@ def make_world(session: Session, city: str, x: float) -> World:
             "layer_id": layer.id,
             "attachment_id": attachment.id,
             "delivery_id": delivery.id,
+            "link_id": sent.id,
             "pause_id": pause.id,
             "reminder_id": reminder.id,
             "endpoint_id": endpoint.id,

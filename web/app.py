@@ -14,6 +14,7 @@ from landready.errors import BadSettings
 from landready.settings import Settings
 from push import doorbell
 from web import (
+    answer_links,
     answer_sheets,
     answers,
     api,
@@ -22,6 +23,7 @@ from web import (
     applications,
     auth,
     base_layers,
+    channels,
     clocks,
     endpoints,
     errors,
@@ -58,6 +60,8 @@ PAGES = (
     items.pages,
     overview.pages,
     clocks.pages,
+    channels.pages,
+    answer_links.pages,
     organisations.pages,
     language.pages,
     health.pages,

@@ -128,6 +128,11 @@ CHANNELS = {
     "link": N_("答复链接"),
     "api": N_("系统接口"),
     "sheet": N_("表格"),
+    "webhook": N_("系统接口推送"),
+    "email": N_("电子邮件"),
+    "sms": N_("短信"),
+    "wechat": N_("微信"),
+    "pull": N_("系统接口拉取"),
 }
 # On what a figure of demand rests: one word for each, the same on every page.
 DEMAND_STANDINGS = {
@@ -191,6 +196,7 @@ CLOCKS = {
     "contact": N_("联系建设单位"),
     "first_design": N_("首次设计方案"),
 }
+LINK_USES = {"seen": N_("查看"), "answered": N_("答复")}
 FINDINGS = {
     "close": N_("近处有设施"),
     "works": N_("接入需要建设"),
@@ -233,6 +239,7 @@ LABELS: dict[str, Mapping[str, str]] = {
     "clock": CLOCKS,
     "notice": NOTICES,
     "finding": FINDINGS,
+    "link_use": LINK_USES,
 }
 
 

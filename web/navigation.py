@@ -26,6 +26,7 @@ ENTRIES: dict[Role, tuple[tuple[str, str, str], ...]] = {
         ("answers.inbox", N_("收到的推送"), "inbox"),
         ("items.items", N_("报装事项"), "list-check"),
         ("layers.layers", N_("设施与服务边界"), "layers"),
+        ("channels.channels", N_("通知渠道"), "bell"),
         ("endpoints.system", N_("系统对接"), "plug"),
         _LAND,
     ),

@@ -160,14 +160,82 @@ def _reminder() -> None:
     access.grant("select, insert, update (handled_at, handled_by, note)", "reminder")
 
 
+def _answer_link() -> None:
+    op.create_table(
+        "answer_link",
+        _id(),
+        sa.Column("push_id", sa.BigInteger(), nullable=False),
+        sa.Column("enterprise_id", sa.BigInteger(), nullable=False),
+        sa.Column("office_id", sa.BigInteger(), nullable=False),
+        sa.Column("token_sha256", sa.String(length=64), nullable=False),
+        sa.Column("sent_to", sa.String(length=254), nullable=False),
+        sa.Column("created_at", _MOMENT, nullable=False),
+        sa.Column("expires_at", _MOMENT, nullable=False),
+        sa.Column("revoked_at", _MOMENT, nullable=True),
+        sa.Column("revoked_by", sa.BigInteger(), nullable=True),
+        _key("answer_link", "push_id", "push"),
+        _key("answer_link", "enterprise_id", "organisation"),
+        _key("answer_link", "office_id", "organisation"),
+        _key("answer_link", "revoked_by", "account"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_answer_link")),
+        sa.UniqueConstraint("token_sha256", name=op.f("uq_answer_link_token_sha256")),
+    )
+    op.create_index(op.f("ix_answer_link_push_id"), "answer_link", ["push_id"])
+    op.create_index(op.f("ix_answer_link_enterprise_id"), "answer_link", ["enterprise_id"])
+    op.create_table(
+        "answer_link_use",
+        _id(),
+        sa.Column("link_id", sa.BigInteger(), nullable=False),
+        sa.Column("enterprise_id", sa.BigInteger(), nullable=False),
+        sa.Column("action", sa.String(length=10), nullable=False),
+        sa.Column("address", sa.String(length=45), nullable=False),
+        sa.Column("used_at", _MOMENT, nullable=False),
+        sa.CheckConstraint("action in ('seen','answered')", name=op.f("ck_answer_link_use_action")),
+        _key("answer_link_use", "link_id", "answer_link"),
+        _key("answer_link_use", "enterprise_id", "organisation"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_answer_link_use")),
+    )
+    op.create_index(op.f("ix_answer_link_use_link_id"), "answer_link_use", ["link_id"])
+    # The product makes links and writes their uses down; the enterprise revokes.
+    access.secure("answer_link", ENTERPRISE, "")
+    access.secure("answer_link_use", "", ENTERPRISE)
+    op.execute(
+        f"create policy answer_link_made on answer_link as restrictive for insert with check ({ENGINE})"
+    )
+    access.grant("select, insert, update (revoked_at, revoked_by)", "answer_link")
+    access.grant("select, insert", "answer_link_use")
+
+
+def _channel_wish() -> None:
+    op.create_table(
+        "channel_wish",
+        sa.Column("enterprise_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("channel", sa.String(length=10), nullable=False),
+        sa.Column("also", postgresql.ARRAY(sa.String(length=10)), nullable=False),
+        sa.Column("changed_at", _MOMENT, nullable=False),
+        sa.Column("changed_by", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint(
+            "channel in ('webhook','email','sms','wechat','pull','portal')",
+            name=op.f("ck_channel_wish_channel"),
+        ),
+        _key("channel_wish", "enterprise_id", "organisation"),
+        _key("channel_wish", "changed_by", "account"),
+        sa.PrimaryKeyConstraint("enterprise_id", name=op.f("pk_channel_wish")),
+    )
+    access.secure("channel_wish", ENTERPRISE, "")
+    access.grant("select, insert, update", "channel_wish")
+
+
 def upgrade() -> None:
     _answer_batch()
     _clocks()
     _reminder()
+    _answer_link()
+    _channel_wish()
 
 
 def downgrade() -> None:
-    for table in ("reminder", "clock_pause"):
+    for table in ("channel_wish", "answer_link_use", "answer_link", "reminder", "clock_pause"):
         op.drop_table(table)
     op.execute("drop trigger push_deadline on push")
     op.execute("drop function push_deadline()")

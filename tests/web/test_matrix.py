@@ -54,6 +54,9 @@ OPEN = {
     "endpoints.send_again": {"POST": (ENTERPRISE,)},
     "endpoints.deliveries": {"GET": (OFFICE,)},
     "overview.overview": {"GET": (OFFICE, SUPERVISOR)},
+    "channels.channels": {"GET": (ENTERPRISE,)},
+    "channels.choose": {"POST": (ENTERPRISE,)},
+    "channels.add": {"POST": (ENTERPRISE,)},
     "clocks.escalations": {"GET": (OFFICE, SUPERVISOR)},
     "organisations.organisations": {"GET": (ADMIN,)},
     "organisations.new": {"GET": (ADMIN,), "POST": (ADMIN,)},
@@ -107,6 +110,9 @@ OWNED = {
     "answers.answer": {"POST": (ENTERPRISE,)},
     "answers.answer_many": {"POST": (ENTERPRISE,)},
     "answers.contacted": {"POST": (ENTERPRISE,)},
+    "channels.test": {"POST": (ENTERPRISE,)},
+    "channels.disable": {"POST": (ENTERPRISE,)},
+    "channels.revoke": {"POST": (ENTERPRISE,)},
     "clocks.clock": {"GET": (OFFICE, ENTERPRISE, SUPERVISOR)},
     "clocks.pause": {"POST": (OFFICE,)},
     "clocks.resume": {"POST": (OFFICE,)},
@@ -132,7 +138,14 @@ OWNED = {
     "items.external_works": {"POST": (ENTERPRISE, DEPARTMENT, OFFICE, OWNER)},
 }
 # Listings are public once they exist; the matrix only shows that a missing one is not found.
-PUBLIC_THINGS = {"land.listing": {"GET": EVERYONE}}
+# Answer links open to whoever holds their token: tests/web/test_answer_links.py proves what they open.
+PUBLIC_THINGS = {
+    "land.listing": {"GET": EVERYONE},
+    "answer_links.push": {"GET": EVERYONE},
+    "answer_links.plot": {"GET": EVERYONE},
+    "answer_links.answer": {"POST": EVERYONE},
+    "answer_links.contacted": {"POST": EVERYONE},
+}
 TABLE = {**OPEN, **ADMINISTRATION, **OWNED, **PUBLIC_THINGS}
 # Systems come with a key and no cookie: below.
 API = {
@@ -189,7 +202,7 @@ def path(app, rule, world, role="", *, nobodys=False):
     if rule.endpoint == "answers.contacted":
         ids["push_id"] = ids["project_push_id"]
     named = {name: NOBODYS if nobodys else ids[name] for name in rule.arguments if name in ids}
-    words = {"utility": "water", "code": "en"}
+    words = {"utility": "water", "code": "en", "token": "0" * 43}
     given = {name: words[name] for name in rule.arguments if name in words}
     with app.test_request_context():
         return url_for(rule.endpoint, **named, **given)
@@ -276,7 +289,7 @@ def test_anothers_things_look_like_nobodys_and_nothing_changes(
 def test_own_pages_open(app, rules, worlds, as_role, role):
     client = as_role(role)
     for (endpoint, method), rule in rules.items():
-        if method != "GET" or endpoint in API | {"static", "land.listing"}:
+        if method != "GET" or endpoint in API | {"static"} | set(PUBLIC_THINGS):
             continue
         if role in TABLE[endpoint][method]:
             answer = client.get(path(app, rule, worlds["460100"], role))
