@@ -83,6 +83,7 @@ def spline(
         return None
     places = np.column_stack([control * scale[:, None], scale])
     spans = np.unique(t[degree : count + 1])
+    tolerance = min(tolerance, float(np.ptp(control, axis=0).max()) * _SHARE / 2)
     per_span = 8
     while True:
         at = np.unique(

@@ -129,8 +129,8 @@ def _insert(sheet: _Sheet, entity: Entity, at: _At) -> None:
             name=name[:40],
             limit=_DEPTH,
         )
-    columns = min(max(int(entity.number(70, 1)), 1), 10_000)
-    rows = min(max(int(entity.number(71, 1)), 1), 10_000)
+    columns = min(max(entity.whole(70, 1), 1), 10_000)
+    rows = min(max(entity.whole(71, 1), 1), 10_000)
     for row in range(rows):
         for column in range(columns):
             shift = (column * entity.number(44), row * entity.number(45))
@@ -190,7 +190,7 @@ def _outline(entity: Entity, tolerance: float) -> tuple[list[Points], bool, bool
     centre = (entity.number(10), entity.number(20))
     match entity.kind:
         case "LWPOLYLINE" | "POLYLINE":
-            if entity.kind == "POLYLINE" and int(entity.number(70)) & _MESH:
+            if entity.kind == "POLYLINE" and entity.whole(70) & _MESH:
                 return None
             return _polyline(entity, tolerance)
         case "CIRCLE":
@@ -225,7 +225,7 @@ def _polyline(entity: Entity, tolerance: float) -> tuple[list[Points], bool, boo
     if len(points) < 2:
         return None
     bulges = [b for _, _, b in entity.vertices]
-    closed = bool(int(entity.number(70)) & 1)
+    closed = bool(entity.whole(70) & 1)
     if closed:
         points, bulges = np.vstack([points, points[:1]]), [*bulges, 0.0]
     path = np.vstack(
@@ -243,12 +243,10 @@ def _polyline(entity: Entity, tolerance: float) -> tuple[list[Points], bool, boo
 
 def _spline(entity: Entity, tolerance: float) -> tuple[list[Points], bool, bool] | None:
     control = np.array([(x, y) for x, y, _ in entity.vertices], dtype=np.float64).reshape(-1, 2)
-    path = arcs.spline(
-        int(entity.number(71)), entity.numbers(40), control, entity.numbers(41), tolerance
-    )
+    path = arcs.spline(entity.whole(71), entity.numbers(40), control, entity.numbers(41), tolerance)
     if path is None or len(path) < 2:
         return None
-    closed = bool(int(entity.number(70)) & 1) or bool(np.hypot(*(path[0] - path[-1])) < _SAME)
+    closed = bool(entity.whole(70) & 1) or bool(np.hypot(*(path[0] - path[-1])) < _SAME)
     return [path], closed and len(path) > 3, True
 
 

@@ -25,6 +25,9 @@ class Entity:
     def number(self, code: int, otherwise: float = 0.0) -> float:
         return next((as_number(value) for c, value in self.groups if c == code), otherwise)
 
+    def whole(self, code: int, otherwise: int = 0) -> int:
+        return whole(self.number(code, otherwise))
+
     def numbers(self, code: int) -> list[float]:
         return [as_number(value) for c, value in self.groups if c == code]
 
@@ -52,6 +55,11 @@ def as_number(value: str) -> float:
     except ValueError:
         return 0.0
     return number if abs(number) < 1e15 or not math.isfinite(number) else math.inf
+
+
+def whole(number: float) -> int:
+    """Return a count or flags; what is no number, or absurdly large, is 0."""
+    return int(number) if abs(number) < 1e9 else 0
 
 
 def parse(text: str) -> Dxf:
@@ -112,7 +120,7 @@ def _gather(entities: list[Entity], entity: Entity) -> None:
     """Add an entity; the vertices of an old-style polyline go to it."""
     last = entities[-1] if entities else None
     if entity.kind == "VERTEX" and last is not None and last.kind == "POLYLINE":
-        if not int(_finite(entity.number(70))) & _VERTEX_FLAGS_CONTROL:
+        if not entity.whole(70) & _VERTEX_FLAGS_CONTROL:
             last.vertices.append((entity.number(10), entity.number(20), entity.number(42)))
         return
     if entity.kind == "SEQEND":
@@ -120,10 +128,6 @@ def _gather(entities: list[Entity], entity: Entity) -> None:
     if entity.kind in ("LWPOLYLINE", "SPLINE"):
         entity.vertices = _vertices(entity)
     entities.append(entity)
-
-
-def _finite(number: float) -> float:
-    return number if math.isfinite(number) else 0.0
 
 
 def _vertices(entity: Entity) -> list[tuple[float, float, float]]:

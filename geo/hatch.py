@@ -7,7 +7,7 @@ import numpy as np
 
 from geo import arcs
 from geo.arcs import Points
-from geo.dxf import Entity, Group, as_number
+from geo.dxf import Entity, Group, as_number, whole
 
 _POLYLINE = 2
 _LINE, _ARC, _ELLIPSE, _SPLINE = 1, 2, 3, 4
@@ -19,7 +19,7 @@ def hatch_rings(entity: Entity, tolerance: float) -> tuple[list[Points], bool]:
     paths = _paths(entity.groups)
     rings, curved = [], False
     for path in paths:
-        flags = int(_first(path, 92))
+        flags = whole(_first(path, 92))
         if flags & _POLYLINE:
             ring, bent = _polyline(path, tolerance)
         else:
@@ -82,7 +82,7 @@ def _edges(path: list[Group], tolerance: float) -> tuple[Points, bool]:
         points = _edge(edge, tolerance)
         if points is None:
             return np.empty((0, 2)), curved
-        curved = curved or int(_first(edge, 72)) != _LINE
+        curved = curved or whole(_first(edge, 72)) != _LINE
         if len(ring) and math.dist(ring[-1], points[-1]) < math.dist(ring[-1], points[0]):
             points = points[::-1]
         ring = np.vstack([ring, points if not len(ring) else points[1:]])
@@ -91,7 +91,7 @@ def _edges(path: list[Group], tolerance: float) -> tuple[Points, bool]:
 
 def _edge(edge: list[Group], tolerance: float) -> Points | None:
     centre = (_first(edge, 10), _first(edge, 20))
-    kind = int(_first(edge, 72))
+    kind = whole(_first(edge, 72))
     if kind == _LINE:
         return np.array([centre, (_first(edge, 11), _first(edge, 21))])
     if kind == _SPLINE:
@@ -106,7 +106,7 @@ def _edge(edge: list[Group], tolerance: float) -> Points | None:
         ).reshape(-1, 2)
         knots = [as_number(v) for c, v in edge if c == 40]
         weights = [as_number(v) for c, v in edge if c == 42]
-        return arcs.spline(int(_first(edge, 94)), knots, control, weights, tolerance)
+        return arcs.spline(whole(_first(edge, 94)), knots, control, weights, tolerance)
     start, end = math.radians(_first(edge, 50)), math.radians(_first(edge, 51))
     sweep = (end - start) % (2 * math.pi) or 2 * math.pi
     if not _first(edge, 73, 1.0):  # clockwise: the angles are counted the other way
