@@ -160,6 +160,11 @@ def _rounded(amount: float) -> float:
     return round(amount, 1)
 
 
+def verified(utility: Utility) -> bool:
+    """Were the numbers of all rows for a utility checked against the printed standard?"""
+    return all(row.verified for row in indices() if row.utility == utility)
+
+
 def demand_of(plot: Plot, utility: Utility, reach: Reach) -> dict[str, Any]:
     """Return the demand columns of a coverage check: what the indices give for the plot as it is."""
     found = figure(plot, utility, reach)
@@ -171,17 +176,18 @@ def figures(
     session: Session, plots: Sequence[Plot], reach: Reach
 ) -> dict[tuple[int, Utility], Figure]:
     """Return what each plot needs of each utility, as far as the asker may see what planners stated."""
-    stated = _stated(session, [plot.id for plot in plots])
+    said = stated(session, [plot.id for plot in plots])
     return {
-        (plot.id, utility): figure(plot, utility, reach, stated.get((plot.id, plot.revision, utility)))
+        (plot.id, utility): figure(plot, utility, reach, said.get((plot.id, plot.revision, utility)))
         for plot in plots
         for utility in Utility
     }  # fmt: skip
 
 
-def _stated(
+def stated(
     session: Session, plot_ids: Sequence[int]
 ) -> Mapping[tuple[int, int, str], DemandOverride]:
+    """Return what planners stated last, by plot, its revision and utility, as far as the asker may see it."""
     o = DemandOverride
     newest = session.scalars(
         select(o)

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from geo.crs import geodesic_area_m2
-from landready import annex, form
+from landready import annex, demand, form
 from landready.answers import Answer, AnswerVerdict, latest_answers
 from landready.applications import Application, ApplicationField, Item
 from landready.checks import Check
@@ -22,7 +22,7 @@ from landready.form import Key
 from landready.permits import Permit
 from landready.plans import Plot, SupplyPlan
 from landready.recipients import Recipients
-from landready.utilities import Utility
+from landready.utilities import UNITS, Utility
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +136,19 @@ def _utility_values(
     session: Session, plot: Plot | None, concerned: Recipients
 ) -> Iterator[tuple[Key, Value]]:
     checks = _latest_checks(session, plot)
+    said = demand.stated(session, [plot.id]) if plot else {}
     asked = {utility for utilities in concerned.values() for utility in utilities}
     for utility in (u for u in Utility if u in asked):
         check = checks.get(utility)
         value = NOTHING
-        if check and check.demand_min is not None and check.demand_max is not None:
+        stated = said.get((plot.id, plot.revision, utility)) if plot else None
+        if plot and stated and stated.low is not None and stated.high is not None:
+            amount = f"{stated.low:.10g}–{stated.high:.10g} {UNITS[utility]}"
+            value = Value(amount, "planner", plot.code, stated.stated_at)
+        elif check and check.demand_min is not None and check.demand_max is not None:
             amount = f"{check.demand_min:.10g}–{check.demand_max:.10g} {check.demand_unit}".strip()
-            value = Value(amount, "check", plot.code if plot else "", check.measured_at)
+            source = "check" if demand.verified(utility) else "unverified"
+            value = Value(amount, source, plot.code if plot else "", check.measured_at)
         yield Key(form.fields()["demand"], utility), value
 
 

@@ -15,8 +15,8 @@ from landready.answers import Attachment
 from landready.applications import Application, ApplicationField, Item, ItemMove
 from landready.checks import Check, NearFacility, ServedShare
 from landready.db import PUBLIC, Actor, Base, Role
-from landready.demand import DemandOverride
 from landready.deadlines import ClockPause
+from landready.demand import DemandOverride
 from landready.layers import Facility
 from landready.listings import Verdict
 from landready.organisations import Account, ApiKey, Organisation
@@ -24,8 +24,8 @@ from landready.outbox import OutboxEvent
 from landready.permits import Permit
 from landready.plans import Plot
 from landready.pushes import Push
-from landready.reservations import Reservation
 from landready.reminders import Reminder
+from landready.reservations import Reservation
 from landready.routes import ConnectionRoute
 from landready.shapes import multi, stored
 from push.models import Attempt, ChannelWish, Delivery, Endpoint, EndpointNetwork

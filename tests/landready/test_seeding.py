@@ -12,6 +12,7 @@ from landready import form
 from landready.applications import Application, ApplicationField, Item
 from landready.checks import Check
 from landready.db import ENGINE, Actor, transaction
+from landready.demand import DemandOverride
 from landready.errors import Conflict, Invalid, NotAllowed, NotFound
 from landready.organisations import Account, Organisation
 from landready.outbox import OutboxEvent
@@ -168,8 +169,20 @@ def test_demand_comes_from_the_newest_check(world: World) -> None:
             )  # fmt: skip
     assert values(world.page(world.permit()))["water.demand"] == (
         "100.5–260 m³/d",
-        "由系统按地块 P-A 测算",
+        "由系统按地块 P-A 的用地估算，指标未经核实",
     )
+
+
+def test_what_the_planner_stated_goes_before_the_index(world: World) -> None:
+    with transaction(world.database, ENGINE) as session:
+        session.add(
+            DemandOverride(
+                plot_id=world.plot.id, plot_revision=1, office_id=world.office.id, utility="power",
+                low=80, high=120, reason="可研", stated_at=NOW,
+            )
+        )  # fmt: skip
+    found = values(world.page(world.permit()))
+    assert found["power.demand"] == ("80–120 kW", "由规划部门就地块 P-A 填报")
 
 
 def test_without_a_plot_the_permit_says_what_it_can(world: World) -> None:
