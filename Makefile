@@ -3,6 +3,7 @@
 # make setup  only install;  make check  only examine, after `make setup`
 # make deadlines  a million random deadlines against an independent calendar
 # make fuzz   mutated files through the guarded reader: FILES=2000, SEED=0; nightly FILES=100000
+# make soak-push  kill everything a thousand times while pushes flow and compare the books (about 15 minutes, own servers)
 # make messages  bring the texts of the code into the catalogues of web/translations
 #
 # LANDREADY_DATABASE_URL and LANDREADY_REDIS_URL name servers to use instead of installing and starting private ones.
@@ -11,7 +12,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: run test setup check packages messages deadlines
+.PHONY: run test setup check packages messages soak-push deadlines
 .DEFAULT_GOAL := run
 
 PYTHON ?= python3
@@ -46,7 +47,7 @@ check:
 fuzz: $(INSTALLED)
 	@$(VENV)/python -m bench.fuzz --files $(or $(FILES),2000) --seed $(or $(SEED),0)
 
-setup: packages $(INSTALLED) $(VENDOR)/.installed $(CATALOGUES)
+setup: packages $(INSTALLED) $(VENDOR)/.installed $(CATALOGUES) .venv/.compiled
 
 # RUNLEVEL=1: Debian's own services are not wanted, only their programs.
 packages:
@@ -68,6 +69,11 @@ $(INSTALLED): requirements.lock pyproject.toml | packages
 	@$(VENV)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+# The measuring engine's machine code: else the first to measure would wait for it.
+.venv/.compiled: $(wildcard geo/*.py) | $(INSTALLED)
+	$(VENV)/python -m geo.warm
+	@touch $@
+
 $(VENDOR)/.installed: package.json package-lock.json .npmrc | packages
 	npm ci --ignore-scripts --silent
 	@rm -rf $(VENDOR)
@@ -83,6 +89,9 @@ deadlines: setup
 
 %.mo: %.po | $(INSTALLED)
 	@$(VENV)/pybabel --quiet compile -i $< -o $@
+
+soak-push: setup
+	@$(VENV)/python bench/soak_push.py $(SOAK)
 
 # New texts come in untranslated, changed ones are never guessed, lost ones go: tests/test_language.py names what is to do.
 messages: | $(INSTALLED)

@@ -143,7 +143,8 @@ def _opened(kind: type[_T], folder: Path, prefix: str) -> _T:
             parts[field.name] = _opened(nested, folder, f"{prefix}{field.name}.")
         else:
             path = folder / f"{prefix}{field.name}.npy"
-            parts[field.name] = np.load(path, mmap_mode="r", allow_pickle=False)
+            # "c": nothing is ever written, but kernels are compiled anew for arrays that forbid it.
+            parts[field.name] = np.load(path, mmap_mode="c", allow_pickle=False)
     return kind(**parts)
 
 

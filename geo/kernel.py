@@ -18,7 +18,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def _cache() -> Path:
-    sources = b"".join(s for p in sorted(_HERE.glob("*.py")) if b"kernel" in (s := p.read_bytes()))
+    sources = b"".join(s for p in sorted(_HERE.glob("*.py")) if b"geo.kernel" in (s := p.read_bytes()))
     name = f"kernels-{hashlib.sha256(sources).hexdigest()[:16]}"
     beside = _HERE / "__pycache__"
     if os.access(beside if beside.exists() else _HERE, os.W_OK):

@@ -1,8 +1,10 @@
 """The command line. Every command parses, calls one function and prints; errors are one line on stderr."""
 
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import click
@@ -85,6 +87,36 @@ def read(file: Path, crs: str | None, swap_axes: bool, region: str | None, as_js
     )
     click.echo(intake.as_json(reading) if as_json else intake.as_text(reading))
     sys.exit(0 if reading.accepted else 2)
+
+
+@main.command()
+@click.option(
+    "--data", required=True, type=click.Path(file_okay=False, exists=True, path_type=Path)
+)
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--radius", type=click.FloatRange(0, min_open=True), default=2000.0, show_default=True,
+    help="Metres from a plot within which facilities count.",
+)  # fmt: skip
+@click.option("--nearest", type=click.IntRange(1, 100), default=3, show_default=True)
+@click.option("--threads", type=click.IntRange(1, 256), help="Default: the processors given.")
+def coverage(data: Path, out: Path, radius: float, nearest: int, threads: int | None) -> None:
+    """Measure the plots of a folder of GeoParquet files; write near, cross and cover as Parquet to --out."""
+    from landready import batch
+
+    threads = threads or len(os.sched_getaffinity(0))
+    started = perf_counter()
+    layers = batch.read(data)
+    indexed = batch.index(layers, threads)
+    ready = perf_counter()
+    tables = batch.query(indexed, layers.kinds, radius, nearest, threads)
+    measured = perf_counter()
+    batch.write(tables, out)
+    rows = ", ".join(f"{name} {table.num_rows}" for name, table in tables.items())
+    click.echo(
+        f"{len(indexed.ground)} plots, {len(layers.kind)} facilities: {rows}; read and index"
+        f" {ready - started:.2f} s, measure {measured - ready:.2f} s, write {perf_counter() - measured:.2f} s"
+    )
 
 
 @main.command()
