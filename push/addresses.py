@@ -43,6 +43,7 @@ _REFUSED_V6 = tuple(
         "2001::/23",  # Teredo, ORCHID, benchmarking
         "2001:db8::/32",
         "2002::/16",  # 6to4 carries any IPv4 address
+        "3ffe::/16",  # the 6bone, given back (RFC 3701)
         "3fff::/20",
     )
 )

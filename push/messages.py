@@ -37,6 +37,9 @@ _NOTICES = {
 }
 
 
+_UNSAID = ("有新的通知", ["请登录门户查看。"])
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """What a person reads: a line, and a text of one page that ends with the links."""
@@ -57,7 +60,11 @@ def token(secret: str, event_id: uuid.UUID) -> str:
 def message(body: bytes, *, portal: str, link: str) -> Message:
     """Say an event's body in words. `link` answers without an account; empty: there is none."""
     event = json.loads(body)
-    title, lines = _said(event["type"], event["data"])
+    try:
+        title, lines = _said(event["type"], event["data"])
+    except (KeyError, TypeError, ValueError, IndexError):
+        # Told without its facts rather than never: the portal has them.
+        title, lines = _UNSAID[0], list(_UNSAID[1])
     if link:
         lines += ["", "不登录即可答复（仅限本次推送，请勿转发）：", link]
     if portal:
@@ -82,7 +89,7 @@ def _said(type_: str, data: dict[str, Any]) -> tuple[str, list[str]]:
         case _ if type_ in _NOTICES:
             return _deadline(_NOTICES[type_], data)
         case _:
-            return "有新的通知", ["请登录门户查看。"]
+            return _UNSAID[0], list(_UNSAID[1])
 
 
 def _plan(data: dict[str, Any]) -> tuple[str, list[str]]:

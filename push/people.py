@@ -59,7 +59,7 @@ def send(settings: Settings, claim: Claim, secret: str, now: datetime) -> Outcom
     to = claim.receiver
     channel, portal = channel_of(to.url), settings.portal.rstrip("/")
     event = json.loads(claim.body)
-    asks = portal and event["type"] in _ANSWERED and event["data"]["push"]
+    asks = portal and event["type"] in _ANSWERED and event["data"].get("push")
     link = f"{portal}{LINK_PATH}{token(secret, claim.event_id)}" if asks else ""
     said = message(claim.body, portal=portal, link=link)
     # Two addresses of one enterprise get two messages of the same event.

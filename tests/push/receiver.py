@@ -107,10 +107,14 @@ class Receiver:
 class CountingListener:
     """Counts connections and answers none."""
 
-    def __init__(self, host: str = "127.0.0.1", family: int = socket.AF_INET) -> None:
+    def __init__(
+        self, host: str = "127.0.0.1", family: int = socket.AF_INET, port: int = 0
+    ) -> None:
         self.connections = 0
         self._socket = socket.socket(family)
-        self._socket.bind((host, 0))
+        if family == socket.AF_INET6:
+            self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        self._socket.bind((host, port))
         self._socket.listen(16)
         self._thread = threading.Thread(target=self._accept)
 
