@@ -92,6 +92,41 @@ def test_systems_that_cannot_be_brought_to_cgcs2000_are_refused_by_name(system, 
     assert refusal.value.problem.code == code
 
 
+CM_109 = "+proj=tmerc +lat_0=0 +lon_0=109 +k=1 +x_0=500000 +y_0=0 +ellps=GRS80 +units=m"
+
+
+@pytest.mark.parametrize("system", ["CM109", CM_109, CM_109 + " +no_defs +type=crs"])
+def test_the_109_degree_frame_has_no_code_and_is_taken_by_its_words(system):
+    there = moved(Point(641184.387, 2214861.600), system)
+    assert (there.x, there.y) == pytest.approx((110.3492, 20.0174), abs=2e-8)
+    there = moved(Point(553756.353, 2018494.622), system)
+    assert (there.x, there.y) == pytest.approx((109.5083, 18.2479), abs=2e-8)
+    assert crs.epsg_name(system) == "CM109"
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        CM_109 + " +nadgrids=/etc/passwd",
+        CM_109 + " +towgs84=1,2,3",
+        CM_109.replace("GRS80", "krass"),
+        CM_109.replace("+ellps=GRS80", ""),
+        CM_109.replace("tmerc", "pipeline"),
+        CM_109 + " +lon_0=111",
+        CM_109.replace("109", "1e2"),
+    ],
+)
+def test_other_proj_strings_are_not_read(system):
+    with pytest.raises(Refused) as refusal:
+        crs.parse(system)
+    assert refusal.value.problem.code == "crs_unknown"
+
+
+def test_a_bare_easting_may_be_in_the_109_degree_frame_too():
+    island = ((108.2, 17.9, 111.5, 20.4),)
+    assert crs.candidates(641184.387, 2214861.600, island) == ["EPSG:4545", "CM109"]
+
+
 def test_dhdn_is_shifted_not_taken_as_it_is():
     there = moved(Point(3411000, 5371000), "EPSG:31467")
     # The null shift would leave the point some 80 m away from the published Helmert operation.

@@ -5,6 +5,7 @@ import pytest
 
 from geo import crs, survey
 from geo.errors import Refused
+from geo.repair import needs_consent
 from geo.source import Source
 from geo.text import decode
 
@@ -147,6 +148,8 @@ def test_quirk_4_degrees_without_header_need_a_declared_crs_and_the_range_tells_
     source = survey.parse(text, declared_crs="EPSG:4490", boxes=HAINAN)
     assert source.crs == "EPSG:4490"
     assert source.records[0].geometry.bounds == (110.35, 20.02, 110.36, 20.03)
+    # How the order was told is said.
+    assert codes(source) == ({"longitude_first"} if turned else set())
 
 
 def test_quirk_5_area_with_its_unit_and_header_without_point_count():
@@ -189,6 +192,21 @@ def test_quirk_8_a_missing_closing_point_is_added_and_said():
     )
 
 
+def test_a_ring_that_was_closed_is_listed_with_its_area_before_and_after():
+    source = survey.parse(HEAD + V1.replace("5,0.5", "4,0.5").rsplit("J1,", 1)[0])
+    (problem,) = source.problems
+    assert (problem.params["before"], problem.params["after"]) == (5000.0, 5000.0)
+    assert (problem.where, problem.params["label"]) == ("第 16 行", "J4")
+    assert not needs_consent(problem)
+
+
+def test_a_closing_point_that_was_replaced_changes_the_area_and_needs_consent():
+    source = survey.parse((HEAD + V1).rsplit("J1,", 1)[0] + "J1,1,2215000.000,2215000.000\n")
+    (problem,) = source.problems
+    assert problem.params["after"] == 5000.0
+    assert needs_consent(problem)
+
+
 def test_quirk_9_closing_point_with_the_same_number_twice():
     source = survey.parse((HEAD + V1).rsplit("J1,", 1)[0] + "J1,1,2215000.000,2215000.000\n")
     assert (codes(source), area(source), source.refused) == (
@@ -202,6 +220,48 @@ def test_quirk_10_swapped_without_zone_prefix():
     source = survey.parse(HEAD + V1.replace("2215000.000,37432000.000", "432000.000,2215000.000"))
     assert "axes_swapped" in codes(source)
     assert source.refused
+
+
+def test_quirk_10_swapped_columns_are_read_once_the_user_confirms():
+    text = HEAD + V1
+    for line in V1.splitlines()[2:]:
+        label, ring, x, y = line.split(",")
+        text = text.replace(line, f"{label},{ring},{y},{x}", 1)
+    swapped = next(p for p in survey.parse(text).problems if p.code == "axes_swapped")
+    assert swapped.params["label"] == "J1"
+    source = survey.parse(text, swap=True)
+    assert (source.crs, area(source), source.problems) == ("EPSG:4525", pytest.approx(5000), [])
+
+
+@pytest.mark.parametrize(
+    ("declared", "conflict"),
+    [
+        ("EPSG:4525", False),
+        ("EPSG:4546", False),
+        ("EPSG:4508", False),
+        ("CM109", True),
+        ("EPSG:4524", True),
+        ("EPSG:4526", True),
+        ("EPSG:32649", True),
+    ],
+)
+def test_the_users_word_may_not_contradict_the_header(declared, conflict):
+    text = (HEAD + V1).replace(",37432", ",432")
+    source = survey.parse(text, declared_crs=declared)
+    assert ("crs_conflict" in codes(source), source.refused) == (conflict, conflict)
+
+
+def test_the_109_degree_frame_is_taken_where_the_header_leaves_the_zone_open():
+    text = (HEAD + V1).replace("带号=37", "带号=").replace(",37432", ",641")
+    assert survey.parse(text).crs is None
+    source = survey.parse(text, declared_crs="CM109")
+    assert (source.crs, source.refused) == ("CM109", False)
+
+
+def test_quirk_12_eastings_with_and_without_prefix_in_one_file_are_refused_by_the_point():
+    text = (HEAD + V1).replace("J3,1,2215050.000,37432100.000", "J3,1,2215050.000,432100.000")
+    problem = next(p for p in survey.parse(text).problems if p.code == "prefix_mixed")
+    assert (problem.where, problem.params["label"]) == ("第 15 行", "J3")
 
 
 def test_quirk_11_zone_number_of_another_province_is_refused():
