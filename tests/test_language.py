@@ -11,7 +11,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.pofile import read_po
 
-from landready import cities, landuse
+from landready import cities, demand, landuse
 from landready.settings import ROOT
 from web import vocabulary
 
@@ -94,3 +94,6 @@ def test_words_of_the_data_files_are_known_to_the_catalogue():
     assert set(vocabulary.CITIES) == set(cities.names().values())
     assert set(vocabulary.LAND_USES) == set(landuse.names().values())
     assert set(vocabulary.SOURCES) == sources
+    used = [i for i in demand.indices() if i.utility in ("water", "drainage", "power")]
+    words = {w for i in used for w in (i.description, i.table, i.source, i.unit)}
+    assert set(vocabulary.DEMAND_INDICES) == {w for w in words if CHINESE.search(w)}
