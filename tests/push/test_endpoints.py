@@ -1,17 +1,29 @@
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import ProgrammingError
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from landready.db import ENGINE, Actor, Role, transaction
 from landready.errors import Conflict, Invalid, NotAllowed, NotFound
 from push.deliver import deliver
-from push.endpoints import add_endpoint, disable_endpoint, endpoints_of, send_test_event
+from push.endpoints import (
+    OVERLAP,
+    add_endpoint,
+    change_url,
+    disable_endpoint,
+    end_rotation,
+    endpoints_of,
+    rotate_secret,
+    send_test_event,
+)
 from push.fanout import fan_out
 from push.models import Attempt, Delivery, Endpoint
+from push.vault import Vault
 from tests.factories import make_enterprise, make_office, make_supervisor
+from tests.push.conftest import SECRET
 
 NOW = datetime(2026, 3, 2, 2, tzinfo=UTC)
 URL = "https://hooks.example.cn/in"
@@ -82,6 +94,9 @@ def test_another_enterprise_s_receiver_looks_as_if_it_were_not_there(world, othe
         for act in (
             lambda session: disable_endpoint(session, endpoint.id, "", NOW),
             lambda session: send_test_event(session, endpoint.id, NOW),
+            lambda session: rotate_secret(session, world.vault, endpoint.id, NOW),
+            lambda session: end_rotation(session, endpoint.id),
+            lambda session: change_url(session, endpoint.id, "https://evil.example/", NOW),
         ):
             with pytest.raises(NotFound), transaction(world.engine, actor) as session:
                 act(session)
@@ -120,6 +135,82 @@ def test_a_disabled_receiver_gets_no_test_event(world):
         disable_endpoint(session, endpoint.id, "", NOW)
     with pytest.raises(Conflict), transaction(world.engine, world.enterprise) as session:
         send_test_event(session, endpoint.id, NOW)
+
+
+def test_while_a_secret_is_changed_both_sign_and_then_the_new_one_alone(
+    world, receiver, push_settings
+):
+    endpoint = world.add_endpoint(receiver.url)
+    now = datetime.now(UTC)
+    with transaction(world.engine, world.enterprise) as session:
+        new = rotate_secret(session, world.vault, endpoint.id, now)
+    assert new != SECRET
+
+    def accepted(secret: str) -> bool:
+        world.record()
+        deliver(world.engine, push_settings, world.vault, threading.Event())
+        request = receiver.requests[-1]
+        try:
+            Webhook(secret).verify(request.body, dict(request.headers))
+        except WebhookVerificationError:
+            return False
+        return True
+
+    assert (accepted(new), accepted(SECRET)) == (True, True)
+    with transaction(world.engine, ENGINE) as session:
+        session.get_one(Endpoint, endpoint.id).old_secret_until = now  # the day is over
+    assert (accepted(new), accepted(SECRET)) == (True, False)
+
+
+def test_a_leaked_secret_can_be_ended_at_once_and_none_is_forgotten_in_a_change(world):
+    endpoint = world.add_endpoint("https://example.com/")
+    with transaction(world.engine, world.enterprise) as session:
+        rotate_secret(session, world.vault, endpoint.id, NOW)
+        with pytest.raises(Conflict):
+            rotate_secret(session, world.vault, endpoint.id, NOW + OVERLAP - timedelta(seconds=1))
+        end_rotation(session, endpoint.id)
+        rotate_secret(session, world.vault, endpoint.id, NOW)
+        rotate_secret(session, world.vault, endpoint.id, NOW + OVERLAP)
+    with transaction(world.engine, ENGINE) as session:
+        found = session.get_one(Endpoint, endpoint.id)
+        assert found.old_secret_until == NOW + 2 * OVERLAP
+
+
+def test_a_new_address_keeps_the_secret_and_forgets_the_failures_of_the_old(world):
+    endpoint = world.add_endpoint("https://old.example.com/")
+    with transaction(world.engine, ENGINE) as session:
+        found = session.get_one(Endpoint, endpoint.id)
+        found.failures, found.failing_since, found.resting_until = 9, NOW, NOW
+    with transaction(world.engine, world.enterprise) as session:
+        change_url(session, endpoint.id, " https://new.example.com/ ", NOW)
+    with transaction(world.engine, ENGINE) as session:
+        found = session.get_one(Endpoint, endpoint.id)
+        assert (found.url, found.failures, found.resting_until) == (
+            "https://new.example.com/",
+            0,
+            None,
+        )
+        assert world.vault.open(found.secret, world.enterprise_id) == SECRET
+
+
+def test_a_new_address_is_judged_like_a_first_one(world):
+    add(world, world.enterprise)
+    endpoint = add(world, world.enterprise, url="https://second.example.com/")
+    for url, error in (("ftp://a/", Invalid), (URL, Conflict)):
+        with pytest.raises(error), transaction(world.engine, world.enterprise) as session:
+            change_url(session, endpoint.id, url, NOW)
+    with transaction(world.engine, world.enterprise) as session:
+        change_url(session, endpoint.id, "https://second.example.com/", NOW)
+        disable_endpoint(session, endpoint.id, "", NOW)
+    with pytest.raises(Conflict), transaction(world.engine, world.enterprise) as session:
+        change_url(session, endpoint.id, "https://third.example.com/", NOW)
+
+
+def test_a_secret_that_cannot_be_opened_is_told_and_sends_nothing(world, receiver, push_settings):
+    world.add_endpoint(receiver.url)
+    world.record()
+    deliver(world.engine, push_settings, Vault("another key"), threading.Event())
+    assert ([one.error for one in world.attempts()], receiver.requests) == (["sealed"], [])
 
 
 # --- the two walls around delivery tables -----------------------------------------------------------------------------
