@@ -25,7 +25,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from geo import cells, crs, layers, reader
+# Only pyogrio's raw reading is needed: without these a fork copies half as much.
+for _heavy in ("geopandas", "pandas", "pyarrow"):
+    sys.modules[_heavy] = None  # type: ignore[assignment]
+
+from geo import cells, crs, layers, overlaps, reader  # noqa: E402
 
 Request = dict[str, Any]
 Tasks = Mapping[str, Callable[[Request], None]]
@@ -202,7 +206,7 @@ def main() -> None:
     gc.disable()
     gc.freeze()
     with socket.socket(fileno=0) as control:
-        serve(control, {"read": reader.answer, "cells": cells.answer})
+        serve(control, {"read": reader.answer, "cells": cells.answer, "overlaps": overlaps.answer})
 
 
 if __name__ == "__main__":
