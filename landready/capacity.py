@@ -200,6 +200,13 @@ def plan_loads(
     )  # fmt: skip
 
 
+def reserved(session: Session, plot_ids: Sequence[int], now: datetime) -> dict[Pair, int]:
+    """Return, by plot and utility, the facility of which a plot holds something."""
+    with as_engine(session):
+        taken = _live(session, local_date(now), Reservation.plot_id.in_(plot_ids))
+        return {(r.plot_id, r.utility): r.facility_id for r in taken}
+
+
 def facilities_of(session: Session, plot_ids: Sequence[int], now: datetime) -> set[int]:
     """Return the facilities that plots hold something of, or lean on."""
     with as_engine(session):

@@ -43,6 +43,7 @@ from web import (
     request,
     security,
     session,
+    together,
 )
 
 PAGES = (
@@ -50,6 +51,7 @@ PAGES = (
     land.pages,
     plans.pages,
     plots.pages,
+    together.pages,
     layers.pages,
     base_layers.pages,
     answers.pages,

@@ -154,6 +154,17 @@ FITS = {
     "not_stated": N_("企业没有申明余量"),
     "unknown": N_("有地块用量未知"),
 }
+# How a plot stands to a utility when all plots of a plan are weighed together.
+SUPPLIES = {
+    "reserved": N_("已预留"),
+    "given": N_("可以接入"),
+    "fits": N_("够用，但缺其他服务"),
+    "short": N_("余量不够"),
+    "unknown": N_("用量未知"),
+    "not_stated": N_("企业没有申明余量"),
+    "refused": N_("企业答复无法接入"),
+    "none": N_("范围内没有设施"),
+}
 USE_SYSTEMS = {
     "2023": N_("用地用海分类指南（2023）"),
     "GB50137-2011": N_("城市用地分类 GB 50137-2011"),
@@ -234,6 +245,7 @@ LABELS: dict[str, Mapping[str, str]] = {
     "demand": DEMAND_STANDINGS,
     "claim": CLAIM_KINDS,
     "fit": FITS,
+    "supply": SUPPLIES,
     "use_system": USE_SYSTEMS,
     "channel": CHANNELS,
     "clock": CLOCKS,

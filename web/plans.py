@@ -252,7 +252,7 @@ def _draft_page(found: SupplyPlan, said: Sequence[Problem]) -> str:
         accept=uploads.ACCEPT,
         limit_mb=settings().web.upload_mb,
         drawn=plot_shapes.DRAWN,
-        **_page_of(found.plots),
+        **page_of(found.plots),
         map=maps.draw(settings(), [plots, marks], label=_("地块与问题位置地图"))
         if plots or marks
         else None,
@@ -277,7 +277,7 @@ def _released_page(found: SupplyPlan, refused: dict[int, tuple[Blocker, ...]]) -
         clocks=settings().clocks,
         colours=maps.COLOURS,
         drawn=plot_shapes.DRAWN,
-        **_page_of(lines),
+        **page_of(lines),
         map=maps.draw(
             settings(),
             [[plot_shapes.released_plot(x) for x in lines[: plot_shapes.DRAWN]]],
@@ -286,7 +286,7 @@ def _released_page(found: SupplyPlan, refused: dict[int, tuple[Blocker, ...]]) -
     )
 
 
-def _page_of(rows: Sequence[object]) -> dict[str, object]:
+def page_of(rows: Sequence[object]) -> dict[str, object]:
     """The rows of the page that was asked for, and where it stands among the others."""
     pages_ = max(1, -(-len(rows) // ROWS))
     page = min(max(1, request.args.get("page", 1, type=int)), pages_)

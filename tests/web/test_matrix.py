@@ -82,6 +82,7 @@ OWNED = {
     "plans.confirm": {"POST": (OFFICE,)},
     "plans.use_system": {"POST": (OFFICE,)},
     "plans.capacity": {"GET": (OFFICE, SUPERVISOR)},
+    "together.plan": {"GET": (OFFICE, SUPERVISOR)},
     "plans.replace": {"POST": (OFFICE,)},
     "plans.delete": {"POST": (OFFICE,)},
     "plans.release_plan": {"POST": (OFFICE,)},
