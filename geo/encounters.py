@@ -50,13 +50,15 @@ def on_roads(line: LineString, roads: Roads) -> list[Encounter]:
 
 
 def _on_road(line: LineString, roads: Roads, i: int, gap: float) -> Encounter | None:
-    road, half, zone = roads.geometries[i], float(roads.half_m[i]), float(roads.zone_m[i])
+    half, zone = float(roads.half_m[i]), float(roads.zone_m[i])
+    road = _near(roads.geometries[i], line, half + zone)
     # A line on the very edge is not in the land.
     land = road.buffer(half - TOLERANCE_M, quad_segs=_ARCS)
     inside = _linear(line.intersection(land))
     if inside.length > TOLERANCE_M:
+        width = 2 * half or _strip_m(roads.geometries[i])
         return Encounter(
-            i, _manner(line, road, half, inside), inside.length, 0.0, _spot(line, road, inside)
+            i, _manner(line, road, width, inside), inside.length, 0.0, _spot(line, road, inside)
         )
     if zone == 0:
         return None
@@ -65,15 +67,25 @@ def _on_road(line: LineString, roads: Roads, i: int, gap: float) -> Encounter | 
     return Encounter(i, "zone", around.length, max(gap, 0.0), nearest)
 
 
-def _manner(line: LineString, road: BaseGeometry, half: float, inside: BaseGeometry) -> Manner:
-    if road.geom_type.endswith("Polygon"):
-        width = 2 * road.area / road.length  # of a strip that is much longer than wide
-        through = bool(shapely.get_num_geometries(line.intersection(road.boundary)) > 1)
-    else:
-        width = 2 * half
-        through = line.crosses(road)
+def _near(shape: BaseGeometry, line: LineString, reach: float) -> BaseGeometry:
+    """The part of a long shape that can matter to a line: what is farther is only slow to buffer."""
+    west, south, east, north = line.bounds
+    far = reach + 10.0
+    return shapely.clip_by_rect(shape, west - far, south - far, east + far, north + far)
+
+
+def _strip_m(land: BaseGeometry) -> float:
+    """The width of a strip of land that is much longer than wide."""
+    return 2 * float(land.area) / float(land.length)
+
+
+def _manner(line: LineString, road: BaseGeometry, width: float, inside: BaseGeometry) -> Manner:
     if inside.length > _CROSSING * width + TOLERANCE_M:
         return "along"
+    if road.geom_type.endswith("Polygon"):
+        through = bool(shapely.get_num_geometries(line.intersection(road.boundary)) > 1)
+    else:
+        through = line.crosses(road)
     return "crosses" if through else "enters"
 
 
@@ -93,7 +105,7 @@ def on_areas(line: LineString, areas: Geometries) -> list[Encounter]:
         return []
     found = []
     for i in np.flatnonzero(shapely.intersects(line, areas)):
-        area = areas[i]
+        area = _near(areas[i], line, 0.0)
         if area.geom_type.endswith("LineString"):
             if line.crosses(area):
                 found.append(_over(line, area, int(i)))
