@@ -68,6 +68,8 @@ class Undelivered:
     number: int | None
     type: str
     push: Push | None
+    # Its address, told to the enterprise alone; empty for an office.
+    address: str
 
     @property
     def title(self) -> str:
@@ -129,6 +131,12 @@ def undelivered(session: Session) -> Sequence[Undelivered]:
     ).all()
     attempts = _attempts(session, [one.id for one in dead])
     pushes = _pushes(session, {one.push_id for one in dead if one.push_id})
+    addresses = {
+        one.id: one.url
+        for one in session.scalars(
+            select(Endpoint).where(Endpoint.id.in_({one.endpoint_id for one in dead}))
+        )
+    }
     with as_engine(session):
         events = {
             event_id: (number, type_)
@@ -148,6 +156,7 @@ def undelivered(session: Session) -> Sequence[Undelivered]:
             names[one.enterprise_id],
             *events[one.event_id],
             pushes.get(one.push_id or 0),
+            addresses.get(one.endpoint_id, ""),
         )
         for one in dead
     ]

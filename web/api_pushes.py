@@ -153,8 +153,8 @@ class RangeQuery(BaseModel):
 class RangeOut(BaseModel):
     model_config = ConfigDict(populate_by_name=True)
 
-    first: int = Field(serialization_alias="from")
-    last: int = Field(serialization_alias="to")
+    first: int = Field(alias="from")
+    last: int = Field(alias="to")
     count: int = Field(description="`to` - `from` + 1 where all of them exist")
     ids_sha256: str = Field(
         description="hex SHA-256 over the ids in the order of their numbers, each followed by a line feed"
