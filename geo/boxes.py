@@ -54,15 +54,23 @@ class Boxes:
 
         `others`: shape (m, 4). A box of NaN touches nothing.
         """
-        counts = np.zeros(len(others) + 1, np.int64)
-        nothing = np.zeros(0, np.int64)
-        _pair(
-            others, self.bounds, self.frame, self.shape, self.cell_start, self.item, counts, nothing
-        )
-        start = np.cumsum(counts)
-        found = np.empty(start[-1], np.int64)
-        _pair(others, self.bounds, self.frame, self.shape, self.cell_start, self.item, start, found)
-        return np.repeat(np.arange(len(others)), counts[1:]), found
+        # Most boxes touch a few; where there is more, the number is known and the work done again.
+        room = 4 * len(others) + 1024
+        while True:
+            first, second = np.empty(room, np.int64), np.empty(room, np.int64)
+            found = _pair(
+                others,
+                self.bounds,
+                self.frame,
+                self.shape,
+                self.cell_start,
+                self.item,
+                first,
+                second,
+            )
+            if found <= room:
+                return first[:found], second[:found]
+            room = found
 
 
 @kernel
@@ -116,29 +124,28 @@ def _pair(
     shape: Ints,
     cell_start: Ints,
     item: Ints,
-    counts: Ints,
-    found: Ints,
-) -> None:
-    """Count pairs into `counts[i + 1]` while `found` is empty; then fill it from the starts in `counts`."""
+    first: Ints,
+    second: Ints,
+) -> int:
+    """Fill as many pairs as there is room for; return how many there are."""
+    k = 0
     for i in range(len(others)):
         box = others[i]
-        k = 0
-        first, last, low, high = cells_of(box, frame, shape)
+        west, east, low, high = cells_of(box, frame, shape)
         for row in range(low, high + 1):
-            for column in range(first, last + 1):
+            for column in range(west, east + 1):
                 place = row * shape[0] + column
                 for e in range(cell_start[place], cell_start[place + 1]):
                     other = bounds[item[e]]
-                    apart = (
+                    if (
                         other[0] > box[2]
                         or other[2] < box[0]
                         or other[1] > box[3]
                         or other[3] < box[1]
-                    )
-                    if apart or not is_first_meeting(box, other, frame, row, column):
+                        or not is_first_meeting(box, other, frame, row, column)
+                    ):
                         continue
-                    if found.size:
-                        found[counts[i] + k] = item[e]
+                    if k < first.size:
+                        first[k], second[k] = i, item[e]
                     k += 1
-        if not found.size:
-            counts[i + 1] = k
+    return k

@@ -52,7 +52,7 @@ class Index:
     cell_start: Ints
     segments: npt.NDArray[np.float64]
     owner: npt.NDArray[np.int32]
-    sums: npt.NDArray[np.int64]
+    sums: npt.NDArray[np.int32]
     shapes: Flat
     body: Ints
     body_boxes: Boxes
@@ -79,7 +79,7 @@ def build(ids: Ints, shapes: Flat, crs: str) -> Index:
     placed = np.empty((cell_start[-1], 4))
     by = np.empty(cell_start[-1], np.int32)
     _place(segments, owner, west, south, cell, columns, rows, cell_start.copy(), placed, by)
-    sums = np.zeros((rows + 1, columns + 1), np.int64)
+    sums = np.zeros((rows + 1, columns + 1), np.int32)
     np.cumsum(np.diff(cell_start).reshape(rows, columns), axis=0, out=sums[1:, 1:])
     np.cumsum(sums[1:, 1:], axis=1, out=sums[1:, 1:])
     body = _with_ground(shapes)

@@ -47,7 +47,7 @@ class _Layer(NamedTuple):
     cell_start: Ints
     segments: Numbers
     owner: npt.NDArray[np.int32]
-    sums: Ints
+    sums: npt.NDArray[np.int32]
     gone: _Flags
 
 
@@ -218,7 +218,7 @@ def _scan(
 
 
 @kernel
-def _copies(sums: Ints, west: int, south: int, east: int, north: int) -> int:
+def _copies(sums: npt.NDArray[np.int32], west: int, south: int, east: int, north: int) -> int:
     """Segments in the cells of columns west..east and rows south..north; 0 where there are none."""
     if west > east or south > north:
         return 0
