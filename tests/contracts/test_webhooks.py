@@ -12,7 +12,7 @@ from shapely.geometry import mapping
 from sqlalchemy import Engine, select
 from standardwebhooks import Webhook
 
-from landready import outbox
+from landready import outbox, reminders
 from landready.answers import Answer
 from landready.applications import Application, Item
 from landready.db import ENGINE, Actor, transaction
@@ -41,7 +41,13 @@ from tests.factories import (
 )
 
 CREDIT_CODE = "91350100M000100Y43"
-TYPES = ("plan.released", "project.permitted", "application.submitted", "item.moved")
+TYPES = (
+    "plan.released",
+    "project.permitted",
+    "application.submitted",
+    "item.moved",
+    "deadline.late",
+)
 DOCUMENTS = ("docs/integrators.md", "docs/integrators.zh-CN.md")
 
 
@@ -133,6 +139,8 @@ def told(database: Engine, settings: Settings) -> dict[str, dict[str, Any]]:
         move(session, item.id, 6, "缺少总平面图", now=NOW)
     with transaction(database, actor(owner)) as session:
         move(session, item.id, 7, "已补充", now=NOW)
+    with transaction(database, ENGINE) as session:
+        reminders.send(session, settings.clocks, NOW + timedelta(days=8))
     with transaction(database, ENGINE) as session:
         bodies = [json.loads(one.body) for one in session.scalars(select(OutboxEvent))]
     return {body["type"]: body for body in bodies}
