@@ -23,6 +23,7 @@ _DAMAGED = (
     EOFError,
     OSError,
     ValueError,
+    IndexError,  # a member without a name
 )
 
 

@@ -21,7 +21,7 @@ from geo.dxf import Block, Dxf, Entity, parse
 from geo.errors import refuse
 from geo.hatch import hatch_rings
 from geo.problems import N_, Problem, at_line
-from geo.shapes import assemble
+from geo.shapes import NOT_FINITE, assemble
 from geo.source import Record, Source
 from geo.text import decode
 
@@ -168,7 +168,10 @@ def _shape(sheet: _Sheet, entity: Entity, at: _At) -> BaseGeometry | None:
     rings, closed, curved = found
     sheet.curved += curved
     mirror = np.array([-1.0, 1.0]) if entity.number(230, 1.0) < 0 else np.ones(2)
-    placed = [at.place(ring * mirror) for ring in rings]
+    with np.errstate(invalid="ignore", over="ignore"):
+        placed = [at.place(ring * mirror) for ring in rings]
+    if not all(np.isfinite(ring).all() for ring in placed):
+        raise refuse("not_finite", NOT_FINITE, where=at_line(entity.line))
     if not placed or not len(placed[0]):
         return None
     if closed:

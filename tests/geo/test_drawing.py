@@ -3,7 +3,6 @@
 import math
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from geo import drawing
@@ -183,10 +182,10 @@ def test_a_drawing_cut_short_is_refused_with_its_line(tmp_path, cut):
     assert refusal.value.problem.code == "dxf_broken"
 
 
-def test_numbers_that_are_none_reach_the_check_that_names_them(tmp_path):
-    for number in ("NaN", "1e999", "Infinity"):
-        with np.errstate(invalid="ignore"):
-            source = entities(
-                tmp_path, SQUARE.replace("37432100", number).replace("70 1", f"70 1 70 {number}")
-            )
-        assert source.records == [] or not math.isfinite(source.records[0].geometry.area)
+@pytest.mark.parametrize("number", ["NaN", "1e999", "Infinity", "1e300"])
+@pytest.mark.parametrize("closed", [0, 1])
+def test_numbers_that_no_place_has_are_refused_with_their_line(tmp_path, number, closed):
+    bad = SQUARE.replace("37432100", number).replace("70 1", f"70 {closed} 71 {number}")
+    with pytest.raises(Refused) as refusal:
+        entities(tmp_path, bad)
+    assert (refusal.value.problem.code, refusal.value.problem.where) == ("not_finite", "第 5 行")
