@@ -162,7 +162,8 @@ def _block_at(entity: Entity, block: Block, at: _At, cell: tuple[float, float]) 
 
 def _shape(sheet: _Sheet, entity: Entity, at: _At) -> BaseGeometry | None:
     """The entity in the plane of the drawing; None where it is nothing we know."""
-    found = _outline(entity, at.tolerance)
+    with np.errstate(invalid="ignore", over="ignore"):
+        found = _outline(entity, at.tolerance)
     if found is None:
         return None
     rings, closed, curved = found
