@@ -62,7 +62,7 @@ def save(application_id: int) -> ResponseReturnValue:
 
 
 @pages.post("/applications/<int:application_id>/items")
-@only(Role.OWNER, Role.OFFICE)
+@only(Role.OWNER, Role.OFFICE, Role.ENTERPRISE)
 def add(application_id: int) -> ResponseReturnValue:
     number = request.form.get("annex_no", 0, type=int)
     try:
@@ -90,11 +90,12 @@ def _page(application_id: int, faults: list[Problem] | None = None) -> str:
     there = {view.item.annex_no for view in page.items}
     choices = [i for i in annex.items().values() if i.kind == "permit" and i.number not in there]
     mine = g.actor.role in (Role.OWNER, Role.OFFICE)
+    connects = g.actor.role is Role.ENTERPRISE and any(v.item.utility for v in page.items)
     return render_template(
         "applications/page.html",
         page=page,
         map=_map(page),
-        choices=choices if mine else [],
+        choices=choices if mine or connects else [],
         written=[f for f in page.fields if not f.enterprise],
         answered=_by_enterprise(page.fields),
         faults={p.where: p for p in faults or ()},

@@ -15,12 +15,13 @@ from landready.db import ENGINE, Actor, transaction
 from landready.errors import NotFound
 from landready.layers import Facility
 from landready.permit_fields import PermitFields
-from landready.permit_items import remove_item
+from landready.permit_items import add_item, remove_item
 from landready.permit_receipt import receive_permit
 from landready.plans import Plot
 from landready.project_pages import application_page
 from landready.routes import ConnectionRoute
 from landready.shapes import stored
+from landready.submission import submit
 from tests.factories import (
     HAIKOU,
     NOW,
@@ -217,7 +218,7 @@ def seeded(database, settings, world, **given):
             "name": "测试公司",
             "credit_code": "91350100M000100Y43",
             "contact": "王女士",
-            "phone": "",
+            "phone": "0898-66660000",
         },
         "uses": ["厂房"],
         "floor_area_m2": 12000.5,
@@ -260,6 +261,27 @@ def test_the_owner_takes_a_proposed_item_out(database, settings, world):
     with transaction(database, owner) as s:
         numbers = [v.item.annex_no for v in application_page(s, application, LATER).items]
         assert numbers == [1, 2, 7, 10]
+
+
+def test_an_enterprise_adds_what_its_design_needs_besides(database, settings, world):
+    """Once it sees the application, and only with a connection of its own in it."""
+    with transaction(database, ENGINE) as s:
+        streets(s, world.office)
+    application, owner = seeded(database, settings, world)
+    with transaction(database, ENGINE) as s:
+        stranger = make_enterprise(s, "gas")
+    with pytest.raises(NotFound), transaction(database, actor(world.water)) as s:
+        add_item(s, application, 11, "还没有提交", now=LATER)
+    with transaction(database, owner) as s:
+        submit(s, settings.clocks, application, now=LATER)
+    with transaction(database, actor(world.water)) as s:
+        add_item(s, application, 11, "设计路由需移植行道树", now=LATER)
+    with pytest.raises(NotFound), transaction(database, actor(stranger)) as s:
+        add_item(s, application, 5, "别人的申请", now=LATER)
+    with transaction(database, owner) as s:
+        added = application_page(s, application, LATER).items[-1]
+        assert (added.item.annex_no, added.item.reason) == (11, "设计路由需移植行道树")
+        assert (added.item.state, added.item.basis) == (1, [])
 
 
 def test_nothing_is_proposed_where_the_city_has_no_base_layer(database, settings, world):

@@ -131,7 +131,7 @@ OWNED = {
     "endpoints.send_all_again": {"POST": (OFFICE,)},
     "applications.application": {"GET": (OWNER, OFFICE, ENTERPRISE, DEPARTMENT, SUPERVISOR)},
     "applications.save": {"POST": (OWNER,)},
-    "applications.add": {"POST": (OWNER, OFFICE)},
+    "applications.add": {"POST": (OWNER, OFFICE, ENTERPRISE)},
     "applications.remove": {"POST": (OWNER, OFFICE)},
     "items.item": {"GET": (ENTERPRISE, DEPARTMENT, OFFICE, OWNER, SUPERVISOR)},
     "items.moves": {"POST": (ENTERPRISE, DEPARTMENT, OFFICE, OWNER)},
