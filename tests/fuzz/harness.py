@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -163,8 +164,11 @@ def run(
 
     try:
         with ThreadPoolExecutor(threads) as pool:
-            for _ in pool.map(one, files):
-                pass
+            rest = iter(files)
+            # In batches: a hundred thousand files do not fit in memory at once.
+            while batch := list(islice(rest, 100)):
+                for _ in pool.map(one, batch):
+                    pass
     finally:
         child.run = plain
     report.seconds, report.parent_mb = time.monotonic() - started, _rss_mb() - size
