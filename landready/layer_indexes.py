@@ -3,6 +3,8 @@
 They lie under `var/indexes` on each host and can be thrown away at any time: the layers in the database are the truth.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import shapely
 from sqlalchemy import func, select
@@ -31,9 +33,16 @@ def _built(session: Session, layer: Layer, crs: str) -> grid.Index:
         .order_by(Facility.id)
     ).all()
     ids = np.fromiter((row[0] for row in rows), np.int64, len(rows))
-    stored = np.empty(len(rows), dtype=object)
-    stored[:] = [bytes(row[1]) for row in rows]
-    shapes = to_working(shapely.from_wkb(stored), crs)
-    # Far outside the frame a place becomes infinite, and nothing of the frame is near it.
+    return grid.build(ids, projected([row[1] for row in rows], crs), crs)
+
+
+def projected(stored: Sequence[bytes], crs: str) -> flat.Flat:
+    """Bring stored shapes (well-known binary in EPSG:4490) into a working CRS.
+
+    Far outside the frame a place becomes infinite; such a shape is left out: nothing of the frame is near it.
+    """
+    pieces = np.empty(len(stored), dtype=object)
+    pieces[:] = [bytes(piece) for piece in stored]
+    shapes = to_working(shapely.from_wkb(pieces), crs)
     shapes[~np.isfinite(shapely.bounds(shapes)).all(axis=1)] = None
-    return grid.build(ids, flat.from_shapely(shapes), crs)
+    return flat.from_shapely(shapes)

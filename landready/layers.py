@@ -1,13 +1,14 @@
 """Facility layers and service areas of an enterprise, by version; an older version is kept."""
 
 from collections import Counter
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from geoalchemy2 import Geometry, WKBElement
 from shapely.geometry import shape
 from sqlalchemy import (
     CheckConstraint,
+    Date,
     ForeignKey,
     Index,
     Select,
@@ -61,11 +62,18 @@ class Layer(Base):
     # The newest version measures; the others are kept for what was measured with them.
     current: Mapped[bool] = mapped_column(default=True)
     feature_count: Mapped[int]
+    # Of service areas alone (landready.service_areas): from which day on they are to count, and who let them.
+    valid_from: Mapped[date | None] = mapped_column(Date)
+    approved_at: Mapped[datetime | None]
+    approved_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    refused_reason: Mapped[str] = mapped_column(String(200), default="")
     created_at: Mapped[datetime]
     created_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
     # Of facilities: a digest of ids and geometry, and west, south, east, north in EPSG:4490 (nothing: it is empty).
     content: Mapped[str] = mapped_column(String(64), default="")
     extent: Mapped[list[Any]] = mapped_column(default=list)
+    # When the plots that this version touches were measured again; empty: that is still to come.
+    remeasured_at: Mapped[datetime | None]
     enterprise: Mapped[Organisation] = relationship(lazy="joined")
     __table_args__ = (
         CheckConstraint("kind in ('facilities','service_areas')", name="kind"),
@@ -116,8 +124,17 @@ class ServiceArea(Base):
     layer: Mapped[Layer] = relationship()
 
 
-def publish(session: Session, upload: Upload, *, utility: Utility, now: datetime) -> Layer:
+def publish(
+    session: Session,
+    upload: Upload,
+    *,
+    utility: Utility,
+    now: datetime,
+    valid_from: date | None = None,
+) -> Layer:
     """Make an upload the current version of the enterprise's layer of that kind, utility and title; older ones stay.
+
+    Service areas become current once they are approved and `valid_from` has come (landready.service_areas).
 
     The upload's mapping names the column of the name and, for facilities, of the spare capacity (`spare_capacity`) and of the
     day on which it was stated (`stated_at`).
@@ -146,7 +163,9 @@ def publish(session: Session, upload: Upload, *, utility: Utility, now: datetime
     last = session.scalar(select(func.max(Layer.version)).where(*same)) or 0
     if upload.kind == "facilities":
         _follow(session, rows, select(Layer.id).where(*same, Layer.current))
-    session.execute(update(Layer).where(*same, Layer.current).values(current=False))
+    at_once = upload.kind == "facilities"
+    if at_once:
+        session.execute(update(Layer).where(*same, Layer.current).values(current=False))
     layer = Layer(
         enterprise_id=enterprise.id,
         upload_id=upload.id,
@@ -154,7 +173,8 @@ def publish(session: Session, upload: Upload, *, utility: Utility, now: datetime
         utility=utility.value,
         title=upload.title,
         version=last + 1,
-        current=True,
+        current=at_once,
+        valid_from=None if at_once else valid_from,
         feature_count=len(rows),
         created_at=now,
         created_by=upload.created_by,

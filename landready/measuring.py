@@ -1,7 +1,7 @@
 """Measuring plots against every enterprise's current layers, and keeping what was measured as checks."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,7 +26,7 @@ from landready.layer_indexes import index_of
 from landready.layers import Facility, Layer, ServiceArea
 from landready.organisations import Organisation
 from landready.plans import Plot
-from landready.settings import Region, Settings
+from landready.settings import Settings
 from landready.shapes import SRID, loaded, stored
 from landready.utilities import Utility
 
@@ -58,9 +58,13 @@ class _Near:
 
 
 def measure(
-    session: Session, settings: Settings, plots: Sequence[Plot], now: datetime
+    session: Session,
+    settings: Settings,
+    plots: Sequence[Plot],
+    now: datetime,
+    utilities: Sequence[Utility] = tuple(Utility),
 ) -> list[Check]:
-    """Measure each plot for all six utilities and keep one check each, in the order of plots within a working CRS.
+    """Measure each plot for each utility and keep one check each, in the order of plots within a working CRS.
 
     Of every enterprise the `check.nearest` nearest facilities within `check.radius_m` are kept, so that each sees its own
     however near another's are, and the share of the plot inside each enterprise's service areas.
@@ -70,26 +74,35 @@ def measure(
     """
     checks: list[Check] = []
     with as_engine(session):
-        for here in _grounds(plots, settings.region, settings.check.radius_m):
-            for utility in Utility:
+        for here in _around_each(plots, settings):
+            for utility in utilities:
                 checks += _measure(session, settings, here, utility, now)
     return checks
 
 
-def _grounds(plots: Sequence[Plot], region: Region, radius_m: float) -> Iterable[_Ground]:
+def grounds(plots: Sequence[Plot], settings: Settings) -> Iterator[Ground]:
+    """Project plots, those that share a working CRS together; their places are in the order given.
+
+    Raises:
+        ValueError: a plot lies outside the zones of China and no working CRS is configured.
+    """
     shapes = loaded(plot.geom for plot in plots)
     west, _, east, _ = shapely.bounds(shapes).reshape(-1, 4).T
-    systems = [working_crs(float(lon), region.working_crs) for lon in (west + east) / 2]
+    systems = [working_crs(float(lon), settings.region.working_crs) for lon in (west + east) / 2]
     for system in sorted(set(systems)):
         here = [i for i, name in enumerate(systems) if name == system]
         ids = np.array([plots[i].id for i in here], dtype=np.int64)
         # Projecting may fold a sliver that was valid in degrees.
         projected = shapely.make_valid(to_working(shapes[here], system))
-        yield _Ground(
-            [plots[i] for i in here],
-            Ground.of(ids, flat.from_shapely(projected), system),
-            _around(shapes[here], radius_m),
-        )
+        yield Ground.of(ids, flat.from_shapely(projected), system)
+
+
+def _around_each(plots: Sequence[Plot], settings: Settings) -> Iterator[_Ground]:
+    by_id = {plot.id: plot for plot in plots}
+    for ground in grounds(plots, settings):
+        here = [by_id[plot_id] for plot_id in ground.ids.tolist()]
+        box = _around(loaded(plot.geom for plot in here), settings.check.radius_m)
+        yield _Ground(here, ground, box)
 
 
 def _around(shapes: Geometries, radius_m: float) -> _Box:

@@ -1,6 +1,6 @@
 """`python -m push.sweep`: do what is due by the clock, rung for or not.
 
-Deliver, give up what a whole schedule could not bring, and once a day suspend listings whose ground has lapsed and tell of
+Deliver, give up what a whole schedule could not bring, measure again what a changed layer touches, and once a day suspend listings whose ground has lapsed and tell of
 deadlines that are near or past.
 Depends on the database alone.
 """
@@ -12,10 +12,11 @@ import threading
 from datetime import UTC, date, datetime
 from types import FrameType
 
-from landready import reminders, servers
+from landready import reminders, servers, service_areas
 from landready.clock import today
 from landready.db import ENGINE, Engine, connect, transaction
 from landready.gate import suspend_lapsed
+from landready.remeasuring import remeasure_next
 from landready.settings import Clocks, Gate, Push, Settings, load
 from push.claims import give_up, next_due
 from push.deliver import DATABASE_AWAY, brief, deliver
@@ -40,15 +41,24 @@ def sweep(engine: Engine, settings: Settings, stopping: threading.Event) -> None
             _give_up(engine, settings.push)
             # Answers and promises end with a day of the calendar, so once a day is exact.
             if reviewed != (day := today(datetime.now(UTC))):
+                take_up_areas(engine, day)
                 review_listings(engine, settings.gate)
                 reviewed = day
             if told != day and remind(engine, settings.clocks):
                 told = day
+            remeasure(engine, settings, stopping)
             pause = _pause(engine, settings.push)
         except DATABASE_AWAY as error:
             log.warning("PostgreSQL does not answer, trying again: %s", brief(error))
             pause = min(pause, 1.0)
         stopping.wait(pause)
+
+
+def take_up_areas(engine: Engine, day: date) -> None:
+    """Let approved service areas count whose day has come."""
+    with transaction(engine, ENGINE) as session:
+        if changed := service_areas.enter_into_force(session, day):
+            log.info("service areas in force: layers %s", changed)
 
 
 def review_listings(engine: Engine, gate: Gate) -> None:
@@ -68,6 +78,16 @@ def remind(engine: Engine, clocks: Clocks) -> bool:
         if made := reminders.send(session, clocks, now):
             log.info("%s notices of deadlines", made)
     return True
+
+
+def remeasure(engine: Engine, settings: Settings, stopping: threading.Event) -> None:
+    """Measure again what new layer versions touch, one version a transaction."""
+    plots: int | None = 0
+    while plots is not None and not stopping.is_set():
+        with transaction(engine, ENGINE) as session:
+            plots = remeasure_next(session, settings, datetime.now(UTC))
+        if plots:
+            log.info("%s plots measured again after a layer changed", plots)
 
 
 def _give_up(engine: Engine, settings: Push) -> None:

@@ -1,4 +1,4 @@
-"""What a layer version holds, as a key, and how far it reaches.
+"""What a layer version holds, as a key, how far it reaches, and when plots were measured against it.
 
 Revision ID: 0004
 Revises: 0003
@@ -22,7 +22,8 @@ update layer set
     from facility f where f.layer_id = layer.id),
   extent = (select case when e is null then '[]'
       else jsonb_build_array(st_xmin(e), st_ymin(e), st_xmax(e), st_ymax(e)) end
-    from (select st_extent(f.geom) e from facility f where f.layer_id = layer.id) x);
+    from (select st_extent(f.geom) e from facility f where f.layer_id = layer.id) x),
+  remeasured_at = created_at;
 select set_config('app.role', '', true);
 """
 
@@ -32,14 +33,16 @@ def upgrade() -> None:
         "layer", sa.Column("content", sa.String(length=64), nullable=False, server_default="")
     )
     op.add_column("layer", sa.Column("extent", postgresql.JSONB(), nullable=True))
+    op.add_column("layer", sa.Column("remeasured_at", sa.DateTime(timezone=True), nullable=True))
     for statement in _FILL.split(";\n"):
         if statement.strip():
             op.execute(statement)
     op.alter_column("layer", "content", server_default=None)
     op.alter_column("layer", "extent", nullable=False)
-    op.execute("grant update (content, extent) on layer to landready_app")
+    op.execute("grant update (content, extent, remeasured_at) on layer to landready_app")
 
 
 def downgrade() -> None:
+    op.drop_column("layer", "remeasured_at")
     op.drop_column("layer", "extent")
     op.drop_column("layer", "content")

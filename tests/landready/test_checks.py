@@ -205,7 +205,7 @@ def test_number_of_statements_does_not_grow_with_the_plots(session, settings, da
         statements(database, lambda p=plan: measured(session, settings, p)) for plan in (few, many)
     ]
     assert counts[0] == counts[1]
-    assert session.scalar(select(func.count(NearFacility.id))) == 22 * 3
+    assert session.scalar(select(func.count(NearFacility.id))) == 23 * 3
 
 
 def test_office_sees_its_checks_and_an_enterprise_only_its_own_facilities(database, settings):
