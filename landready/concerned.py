@@ -16,7 +16,11 @@ class Reason(StrEnum):
     BEYOND_ALL = (
         "beyond_all"  # the plot is outside every published area: someone must answer for it
     )
+    NOT_YET = "not_yet"  # not asked: its area here is not approved or not yet in force
     ELSEWHERE = "elsewhere"  # not asked: it serves other places, and another enterprise serves here
+
+
+LEFT_OUT = (Reason.ELSEWHERE, Reason.NOT_YET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +44,16 @@ class Candidate:
     local: bool
     mapped: bool
     touches: frozenset[int] = frozenset()
+    # Its area will touch a plot once it is in force.
+    coming: bool = False
+
+    @property
+    def left_out(self) -> Reason:
+        return Reason.NOT_YET if self.coming else Reason.ELSEWHERE
 
 
 def concerned(candidates: Iterable[Candidate], plots: Sequence[int]) -> list[Asked]:
-    """Decide who is asked about which plots; an enterprise that is not asked comes with ELSEWHERE and no plots.
+    """Decide who is asked about which plots; an enterprise that is not asked comes with ELSEWHERE or NOT_YET and no plots.
 
     Whose service area touches a plot is asked about it, wherever its seat. An enterprise of the city without any area is asked
     about all plots. A plot outside every area of a utility is put to all enterprises of the city for it: it could never be listed
@@ -72,4 +82,4 @@ def _reasons(
     serves = tuple(p for p in plots if p in candidate.touches)
     extra = tuple(p for p in plots if p in beyond) if candidate.local else ()
     found = {Reason.SERVES: serves, Reason.BEYOND_ALL: extra}
-    return {r: ids for r, ids in found.items() if ids} or {Reason.ELSEWHERE: ()}
+    return {r: ids for r, ids in found.items() if ids} or {candidate.left_out: ()}

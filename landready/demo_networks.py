@@ -9,9 +9,9 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from geo.crs import geodesic_area_m2
-from landready import files, layers
+from landready import files, layers, service_areas
 from landready.clock import today
-from landready.db import Actor
+from landready.db import Actor, as_engine
 from landready.demo_places import Quarter, network, service_area
 from landready.demo_stage import Stage
 from landready.demo_world import COMPANIES, QUARTERS, STATIONS
@@ -41,7 +41,12 @@ def lay(stage: Stage, city: str, utility: Utility) -> None:
             ("service_areas", "服务边界（演示）", boundary),
         ):
             upload = _layer_upload(stage, engineer, kind, title, utility, shapes)
-            layers.publish(stage.session, upload, utility=utility, now=upload.created_at)
+            layer = layers.publish(stage.session, upload, utility=utility, now=upload.created_at)
+            if kind == "service_areas":
+                with as_engine(stage.session):
+                    service_areas.accept(
+                        stage.session, layer, account_id=None, now=upload.created_at
+                    )
 
 
 def _layer_upload(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, BinaryIO
 
 from sqlalchemy import select
@@ -156,8 +156,10 @@ def confirm(session: Session, settings: Settings, upload_id: int, what: str, now
     uploads.confirm(session, settings, upload, what, actor_of(session).account_id, now)
 
 
-def publish(session: Session, upload_id: int, now: datetime) -> Layer:
-    """Make an upload the current version of its layer.
+def publish(
+    session: Session, upload_id: int, now: datetime, valid_from: date | None = None
+) -> Layer:
+    """Make an upload the current version of its layer; service areas wait for their approval and for `valid_from`.
 
     Raises:
         NotFound, Conflict: as `upload_of`.
@@ -165,7 +167,13 @@ def publish(session: Session, upload_id: int, now: datetime) -> Layer:
         Invalid: the file has an error; the versions stay as they were.
     """
     upload = upload_of(session, upload_id)
-    return layers.publish(session, upload, utility=Utility(upload.purpose["utility"]), now=now)
+    return layers.publish(
+        session,
+        upload,
+        utility=Utility(upload.purpose["utility"]),
+        now=now,
+        valid_from=valid_from,
+    )
 
 
 def discard(session: Session, upload_id: int) -> str:

@@ -10,10 +10,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from geo.problems import N_
-from landready import clock, outbox
+from landready import clock, outbox, service_areas
 from landready.bulk import insert_rows
 from landready.checks import Check, ServedShare
-from landready.concerned import Asked, Candidate, Reason, concerned
+from landready.concerned import LEFT_OUT, Asked, Candidate, concerned
 from landready.db import as_engine
 from landready.drafts import may_release
 from landready.errors import Conflict, Invalid, NotFound
@@ -69,8 +69,8 @@ def release(
     plots = [plot.id for plot in plan.plots]
     with as_engine(session):
         checks = measure(session, settings, plan.plots, now)
-        everyone = concerned(_candidates(session, plan.city, checks), plots)
-        asked = [a for a in everyone if a.reason is not Reason.ELSEWHERE]
+        everyone = concerned(_candidates(session, plan, checks), plots)
+        asked = [a for a in everyone if a.reason not in LEFT_OUT]
         plan.asked = [{**asdict(a), "plots": len(a.plots)} for a in everyone]
         soon = clock.due(clock.today(now), settings.clocks.acknowledge_days)
         pushes = _push(session, plan, asked, due, soon.day, now)
@@ -82,12 +82,12 @@ def release(
         due_provisional=due.provisional,
         pushes=tuple(push.uid for push in pushes.values()),
         asked=tuple(asked),
-        not_asked=tuple(a for a in everyone if a.reason is Reason.ELSEWHERE),
+        not_asked=tuple(a for a in everyone if a.reason in LEFT_OUT),
         nobody=tuple(u for u in Utility if u not in {a.utility for a in asked}),
     )
 
 
-def _candidates(session: Session, city: str, checks: Sequence[Check]) -> list[Candidate]:
+def _candidates(session: Session, plan: SupplyPlan, checks: Sequence[Check]) -> list[Candidate]:
     """Enterprises registered for the city or the whole province, and those from elsewhere whose areas touch a plot."""
     of_check = {check.id: check for check in checks}
     touches: dict[tuple[int, str], set[int]] = defaultdict(set)
@@ -102,6 +102,7 @@ def _candidates(session: Session, city: str, checks: Sequence[Check]) -> list[Ca
             )
         )
     }
+    city, waiting = plan.city, service_areas.coming(session, plan.id)
     enterprises = session.scalars(
         select(Organisation).where(Organisation.kind == "enterprise").order_by(Organisation.id)
     )
@@ -113,10 +114,13 @@ def _candidates(session: Session, city: str, checks: Sequence[Check]) -> list[Ca
             local=enterprise.city in ("", city),
             mapped=(enterprise.id, utility.value) in mapped,
             touches=frozenset(touches[enterprise.id, utility.value]),
+            coming=(enterprise.id, utility.value) in waiting,
         )
         for enterprise in enterprises
         for utility in enterprise.utility_list
-        if enterprise.city in ("", city) or touches[enterprise.id, utility.value]
+        if enterprise.city in ("", city)
+        or touches[enterprise.id, utility.value]
+        or (enterprise.id, utility.value) in waiting
     ]
 
 

@@ -82,7 +82,7 @@ def make_world(session: Session, city: str, x: float) -> World:
     )
     plan = make_plan(session, office, plots=1, state="released")
     layer = make_layer(session, enterprise, point(x, 0))
-    make_layer(session, enterprise, square(x), kind="service_areas")
+    area = make_layer(session, enterprise, square(x), kind="service_areas")
     push = make_push(session, plan, enterprise)
     plot = session.get_one(Plot, push.plots[0].plot_id)
     answer = make_answer(session, push)
@@ -332,6 +332,7 @@ def make_world(session: Session, city: str, x: float) -> World:
             "base_upload_id": base_upload.id,
             "base_layer_id": base_layer.id,
             "layer_id": layer.id,
+            "area_layer_id": area.id,
             "attachment_id": attachment.id,
             "delivery_id": delivery.id,
             "link_id": sent.id,

@@ -42,6 +42,7 @@ from web import (
     plots,
     request,
     security,
+    service_areas,
     session,
     together,
 )
@@ -63,6 +64,7 @@ PAGES = (
     overview.pages,
     clocks.pages,
     channels.pages,
+    service_areas.pages,
     answer_links.pages,
     organisations.pages,
     language.pages,

@@ -1,12 +1,14 @@
 """How values become words on a page."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from flask import Flask, request
 from flask_babel import format_date, format_datetime, gettext
+from jinja2 import pass_context
+from jinja2.runtime import Context
 
 from geo.problems import N_, numbered
 from landready import cities
@@ -90,6 +92,7 @@ ASKED_REASONS = {
     "serves": N_("服务边界覆盖地块"),
     "no_map": N_("没有发布服务边界，因此全部询问"),
     "beyond_all": N_("地块在所有服务边界之外，需要有企业答复"),
+    "not_yet": N_("服务边界未批准或未到生效日期，已有其他企业负责"),
     "elsewhere": N_("服务边界不覆盖，已有其他企业负责"),
 }
 STANDINGS = {
@@ -331,6 +334,16 @@ def turned(address: str, page: int) -> str:
     return f"{address}?{urlencode({**request.args.to_dict(), 'page': page})}"
 
 
+def _at_each_render(word: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep Jinja from filling in the word of a constant once for all, in the language of the first reader."""
+
+    @pass_context
+    def told(_context: Context, *given: Any, **named: Any) -> Any:  # noqa: ANN401 - any filter
+        return word(*given, **named)
+
+    return told
+
+
 def init_app(app: Flask) -> None:
     filters: dict[str, Any] = {
         "sentence": sentence,
@@ -345,7 +358,7 @@ def init_app(app: Flask) -> None:
         "place": place,
         "event": event,
     }
-    app.jinja_env.filters.update(filters)
+    app.jinja_env.filters.update({name: _at_each_render(f) for name, f in filters.items()})
     app.jinja_env.globals["utilities"] = UTILITIES
     app.jinja_env.globals["turned"] = turned
     app.jinja_env.globals["state_names"] = STATE_NAMES

@@ -1,6 +1,7 @@
 """What an enterprise has and where it serves: versions of its layers, and the upload of a new one."""
 
 from collections.abc import Sequence
+from datetime import date
 from itertools import groupby
 
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
@@ -103,11 +104,14 @@ def confirm(upload_id: int) -> ResponseReturnValue:
 @only(Role.ENTERPRISE)
 def publish(upload_id: int) -> ResponseReturnValue:
     try:
-        layer = layer_uploads.publish(database(), upload_id, now())
+        layer = layer_uploads.publish(database(), upload_id, now(), _day("valid_from"))
     except Invalid as error:
         found = layer_uploads.upload_of(database(), upload_id)
         return _waiting_page(found, error.problems), 422
-    flash(_("已发布第 %(n)s 版，从现在起的测算使用它。", n=layer.version))
+    if layer.kind == "service_areas":
+        flash(_("已提交第 %(n)s 版，经资规部门或监督单位批准后使用。", n=layer.version))
+    else:
+        flash(_("已发布第 %(n)s 版，从现在起的测算使用它。", n=layer.version))
     return redirect(url_for("layers.layer", layer_id=layer.id), 303)
 
 
@@ -136,6 +140,14 @@ def layer(layer_id: int) -> ResponseReturnValue:
             label=_("图层地图"),
         ),
     )
+
+
+def _day(name: str) -> date | None:
+    """A day of the form; empty or none that there is: at once."""
+    try:
+        return date.fromisoformat(request.form.get(name, ""))
+    except ValueError:
+        return None
 
 
 def _versions() -> list[Layer]:

@@ -19,6 +19,7 @@ ENTRIES: dict[Role, tuple[tuple[str, str, str], ...]] = {
         ("base_layers.layers", N_("底图"), "layers"),
         ("items.items", N_("待办事项"), "list-check"),
         ("endpoints.deliveries", N_("推送送达"), "send"),
+        ("service_areas.areas", N_("服务边界审批"), "check2-square"),
         ("overview.overview", N_("进度总览"), "speedometer2"),
         _LAND,
     ),
@@ -35,6 +36,7 @@ ENTRIES: dict[Role, tuple[tuple[str, str, str], ...]] = {
     Role.SUPERVISOR: (
         ("overview.overview", N_("进度总览"), "speedometer2"),
         ("clocks.escalations", N_("督办"), "exclamation-triangle"),
+        ("service_areas.areas", N_("服务边界审批"), "check2-square"),
         _LAND,
     ),
     Role.ADMIN: (("organisations.organisations", N_("单位与账号"), "people"), _LAND),

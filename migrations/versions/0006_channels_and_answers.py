@@ -226,7 +226,43 @@ def _channel_wish() -> None:
     access.grant("select, insert, update", "channel_wish")
 
 
+_AREAS = """
+-- Whoever shrinks its service area is asked less: what counts, and that it was approved, is written by the product alone.
+create function service_area_in_force() returns trigger language plpgsql set search_path = public as $$
+begin
+  if new.kind = 'service_areas' and app_role() <> 'engine' and (new.current or new.approved_at is not null
+      or (tg_op = 'UPDATE' and old is distinct from new)) then
+    raise exception 'service areas are approved before they count' using errcode = 'LR003';
+  end if;
+  return new;
+end $$;
+create trigger service_area_in_force before insert or update on layer
+  for each row execute function service_area_in_force();
+"""
+
+
+def _service_areas() -> None:
+    op.add_column("layer", sa.Column("valid_from", sa.Date(), nullable=True))
+    op.add_column("layer", sa.Column("approved_at", _MOMENT, nullable=True))
+    op.add_column("layer", sa.Column("approved_by", sa.BigInteger(), nullable=True))
+    op.add_column(
+        "layer",
+        sa.Column("refused_reason", sa.String(length=200), server_default="", nullable=False),
+    )
+    op.alter_column("layer", "refused_reason", server_default=None)
+    op.create_foreign_key(
+        op.f("fk_layer_approved_by_account"), "layer", "account", ["approved_by"], ["id"]
+    )
+    # What counted before was approved by nobody and goes on to count.
+    op.execute("select set_config('app.role', 'engine', true)")
+    op.execute("update layer set approved_at = created_at where kind = 'service_areas' and current")
+    op.execute("select set_config('app.role', '', true)")
+    op.execute("grant update (approved_at, approved_by, refused_reason) on layer to landready_app")
+    op.execute(_AREAS)
+
+
 def upgrade() -> None:
+    _service_areas()
     _answer_batch()
     _clocks()
     _reminder()
@@ -241,3 +277,7 @@ def downgrade() -> None:
     op.execute("drop function push_deadline()")
     op.drop_column("push", "acknowledge_by")
     op.drop_table("answer_batch")
+    op.execute("drop trigger service_area_in_force on layer")
+    op.execute("drop function service_area_in_force()")
+    for column in ("refused_reason", "approved_by", "approved_at", "valid_from"):
+        op.drop_column("layer", column)

@@ -58,7 +58,16 @@ def publish(
     at = _path(_done(engineer.send("/layers/upload", form, {"file": file})))
     if columns:
         _done(engineer.send(f"{at}/columns", _named(columns)))
-    assert "已发布第 1 版" in _done(engineer.send(f"{at}/publish")).text
+    said = _done(engineer.send(f"{at}/publish")).text
+    assert ("已提交第 1 版" if kind == "service_areas" else "已发布第 1 版") in said
+
+
+def approve_areas(planner: Person) -> None:
+    """Approve every service area that waits for the office."""
+    waiting = re.findall(r"/areas/\d+/approve", planner.get("/areas").text)
+    assert waiting
+    for address in waiting:
+        _done(planner.send(address))
 
 
 def draft(planner: Person, title: str, file: tuple[str, bytes]) -> str:

@@ -98,6 +98,7 @@ def people(product, database, organisations):
     )
     area = measured.hull(hydrants, -71.11)
     stories.publish(found["water"], "water", "service_areas", ("area.geojson", area))
+    stories.approve_areas(found["office"])
     drains = ("drains.geojson", content("INFRA_Drainage"))
     stories.publish(found["drainage"], "drainage", "facilities", drains)
     for utility in ("power", "telecom"):

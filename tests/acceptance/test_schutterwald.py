@@ -98,6 +98,7 @@ def people(product, database, organisations):
     stories.publish(found["gas"], "gas", "facilities", pipes)
     area = ("area.geojson", measured.hull((FOLDER / "gas_sinks.geojson").read_bytes(), 7.885))
     stories.publish(found["gas"], "gas", "service_areas", area)
+    stories.approve_areas(found["office"])
     lines = ("lv_lines.geojson", (FOLDER / "lv_lines.geojson").read_bytes())
     stories.publish(found["power"], "power", "facilities", lines)
     return found

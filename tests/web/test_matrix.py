@@ -54,6 +54,7 @@ OPEN = {
     "endpoints.send_again": {"POST": (ENTERPRISE,)},
     "endpoints.deliveries": {"GET": (OFFICE,)},
     "overview.overview": {"GET": (OFFICE, SUPERVISOR)},
+    "service_areas.areas": {"GET": (OFFICE, SUPERVISOR)},
     "channels.channels": {"GET": (ENTERPRISE,)},
     "channels.choose": {"POST": (ENTERPRISE,)},
     "channels.add": {"POST": (ENTERPRISE,)},
@@ -111,6 +112,8 @@ OWNED = {
     "answers.answer": {"POST": (ENTERPRISE,)},
     "answers.answer_many": {"POST": (ENTERPRISE,)},
     "answers.contacted": {"POST": (ENTERPRISE,)},
+    "service_areas.approve": {"POST": (OFFICE, SUPERVISOR)},
+    "service_areas.refuse": {"POST": (OFFICE, SUPERVISOR)},
     "channels.test": {"POST": (ENTERPRISE,)},
     "channels.disable": {"POST": (ENTERPRISE,)},
     "channels.revoke": {"POST": (ENTERPRISE,)},
@@ -200,6 +203,8 @@ def path(app, rule, world, role="", *, nobodys=False):
     ids = dict(world.ids, listing_id=NOBODYS)
     if role == "department":
         ids["item_id"] = ids["department_item_id"]
+    if rule.endpoint.startswith("service_areas."):
+        ids["layer_id"] = ids["area_layer_id"]
     if rule.endpoint == "answers.contacted":
         ids["push_id"] = ids["project_push_id"]
     named = {name: NOBODYS if nobodys else ids[name] for name in rule.arguments if name in ids}
