@@ -89,15 +89,18 @@ def extend_for_all(case: Case, now: Allocation, *, time_limit_s: float = 1.0) ->
 def curve(
     case: Case, now: Allocation, most: int, *, time_limit_s: float = 2.0
 ) -> Iterator[Extension]:
-    """Give the best extension of 1, 2, … up to `most` facilities, until one more frees no more land."""
+    """Give the best extension of 1, 2, … up to `most` facilities, those that free more land than fewer do."""
     began, before = perf_counter(), now.hectares
+    among = _all(case)
+    reach = float(case.hectares[np.unique(case.plot[among])].sum())
     for budget in range(1, most + 1):
+        if before >= reach - _SAME_HA:
+            return
         left = max(time_limit_s - (perf_counter() - began), 0.1)
         found = extend(case, now, budget, time_limit_s=left / (most + 1 - budget))
-        if found.hectares <= before + _SAME_HA:
-            return
-        before = found.hectares
-        yield found
+        if found.hectares > before + _SAME_HA:
+            before = found.hectares
+            yield found
 
 
 def _all(case: Case) -> Ids:

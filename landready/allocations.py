@@ -4,7 +4,7 @@ A plot counts when every utility that blocks the listing can be served; the rule
 models in geo.allocation and geo.extension. Only the plan's office and its supervisors may ask.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,11 +12,12 @@ from datetime import datetime
 import numpy as np
 from sqlalchemy.orm import Session
 
-from geo.allocation import Allocation, allocate
+from geo.allocation import Allocation, allocate, gap
 from geo.connections import FULL
 from geo.extension import Extension, curve, extend_for_all
 from landready.capacity import Stated
 from landready.db import Role, actor_of
+from landready.demand import Standing
 from landready.errors import NotAllowed, NotFound
 from landready.plans import Plot, SupplyPlan
 from landready.settings import Settings
@@ -50,10 +51,14 @@ class PlotLine:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One facility: what is left of it, what this plan takes in the allocation, and who in its reach goes without."""
+    """One facility: what is left of it, what this plan takes in the allocation, and who in its reach goes without.
+
+    `reserved` of the plan's plots hold a part of it already: what they take is gone from `left`.
+    """
 
     stated: Stated
     left: float
+    reserved: int
     given: float
     waiting: tuple[PlotLine, ...]
     waiting_for: float
@@ -75,7 +80,7 @@ class UtilityLine:
     hectares: float
     gap: float
     counts: Mapping[Supply, int]
-    unverified: bool
+    standings: tuple[Standing, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +149,9 @@ def together(session: Session, plan: SupplyPlan, settings: Settings, now: dateti
     return Together(
         blocking=blocking,
         lines=lines,
-        utilities=tuple(_alone(facts, u, lines, u in blocking) for u in Utility if u in rules),
+        utilities=tuple(
+            _alone(facts, u, found, lines, blocks=u in blocking) for u in Utility if u in rules
+        ),
         sources=_sources(facts, posed, found, lines),
         hectares=found.hectares,
         most_hectares=found.hectares_bound,
@@ -197,13 +204,14 @@ def _outcome(cells: Sequence[Supply]) -> Supply:
 
 
 def _alone(
-    facts: Facts,
-    utility: Utility,
-    lines: Sequence[PlotLine],
-    blocks: bool,  # noqa: FBT001
+    facts: Facts, utility: Utility, joint: Allocation, lines: Sequence[PlotLine], *, blocks: bool
 ) -> UtilityLine:
     posed = pose(facts, [utility])
     found = allocate(posed.case, time_limit_s=_ALONE_S)
+    served, hectares = int(found.served.sum()), found.hectares
+    if blocks and hectares < joint.hectares:
+        # Both were cut short: who is served with the others is served by this one alone, too.
+        served, hectares = int(joint.served.sum()), joint.hectares
     counts: dict[Supply, int] = defaultdict(int)
     for cell in (c for line in lines for c in line.cells if c.utility is utility):
         counts[cell.supply] += 1
@@ -214,11 +222,11 @@ def _alone(
         utility,
         blocks,
         weighed=len(np.unique(posed.case.plot)),
-        served=int(found.served.sum()),
-        hectares=found.hectares,
-        gap=found.gap,
+        served=served,
+        hectares=hectares,
+        gap=gap(found.hectares_bound - hectares, found.hectares_bound),
         counts=counts,
-        unverified=utility in facts.unverified,
+        standings=facts.standings[utility],
     )
 
 
@@ -236,11 +244,15 @@ def _sources(
                 for one in facts.options[line.plot.id, cell.utility]:
                     waiting[one.root].append(line)
                     amount[one.root] += one.takes
+    reserved = Counter(facts.reserved.values())
     sources = [
-        Source(facts.known[root], facts.left[root], float(load), tuple(waiting[root]), amount[root])
+        Source(
+            facts.known[root], facts.left[root], reserved[root], float(load),
+            tuple(waiting[root]), amount[root],
+        )
         for root, load in zip(posed.roots, found.load, strict=True)
-        if root in facts.left and (load > 0 or waiting[root])
-    ]
+        if root in facts.left and (load > 0 or waiting[root] or reserved[root])
+    ]  # fmt: skip
     hectares = {s.stated.facility_id: sum(x.plot.area_m2 for x in s.waiting) for s in sources}
     order = list(Utility)
     return tuple(

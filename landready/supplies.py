@@ -72,7 +72,8 @@ class Facts:
     reserved: Mapping[tuple[int, str], int]
     known: Mapping[int, Stated]
     left: Mapping[int, float]
-    unverified: frozenset[Utility]
+    # On what the figures rest.
+    standings: Mapping[Utility, tuple[Standing, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,10 @@ def gather(session: Session, plan: SupplyPlan, settings: Settings, now: datetime
     return Facts(
         plots, options, lack, {key: f.high for key, f in figures.items()}, reserved,
         capacity.stated(session, roots), left,
-        frozenset(u for (_, u), f in figures.items() if f.standing is Standing.UNVERIFIED),
+{
+            u: tuple(x for x in Standing if x in {figures[plot.id, u].standing for plot in plots})
+            for u in Utility
+        },
     )  # fmt: skip
 
 

@@ -90,6 +90,7 @@ def test_what_needs_two_utilities_is_freed_by_two():
     assert extend(given_case, now, 1).facilities.size == 0
     assert extend_for_all(given_case, now).by.tolist() == [4, 4]
     assert list(curve(given_case, now, 1)) == []
+    assert [found.by.tolist() for found in curve(given_case, now, 5)] == [[4, 4]]
 
 
 def test_where_all_are_served_nothing_is_extended():

@@ -107,7 +107,8 @@ def test_each_utility_is_told_by_itself_too(world: World) -> None:
     assert (told[Utility.POWER].served, told[Utility.POWER].weighed) == (4, 4)
     assert told[Utility.POWER].counts == {Supply.GIVEN: 2, Supply.FITS: 2}
     assert told[Utility.GAS].counts == {Supply.NONE: 4}
-    assert told[Utility.WATER].unverified, "the figures rest on indices that nobody has checked"
+    # The figures rest on indices that nobody has checked.
+    assert told[Utility.WATER].standings == (Standing.UNVERIFIED,)
 
 
 def test_no_stated_capacity_is_neither_nothing_nor_enough(
@@ -161,7 +162,7 @@ def test_what_is_reserved_is_taken_and_its_plot_is_served(
         Supply.GIVEN, Supply.SHORT, Supply.SHORT, Supply.RESERVED,
     ]  # fmt: skip
     (source,) = found.sources
-    assert (source.left, source.given) == (150, 150)
+    assert (source.left, source.reserved, source.given) == (150, 1, 150)
     # A day after it lapsed everything is free again.
     later = NOW + timedelta(days=settings.check.reserve_days + 400)
     with transaction(database, case.office) as session:

@@ -38,7 +38,7 @@ def test_the_page_says_what_is_served_what_is_short_and_what_to_extend(planner, 
     assert "指标未经核实" in told
     assert page.text.count("余量不够") >= 2
     # Colours and links of the map: two served plots, two utilities each.
-    assert page.text.count("water 1\\u003cbr") == 2
+    assert page.text.count("water 1\\u003cbr\\u003eP-") == 2
 
 
 def test_the_page_of_the_plan_leads_there(planner, world):
