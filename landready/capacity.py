@@ -5,7 +5,7 @@ or enterprise asks about is read with the product's own eyes; plots that the ask
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -14,12 +14,13 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, defer, joinedload
 
 from landready import demand
-from landready.answers import Answer, AnswerVerdict
 from landready.checks import Check, NearFacility
 from landready.clock import today as local_date
 from landready.db import Actor, Role, actor_of, as_engine
 from landready.layers import Facility, Layer
-from landready.listings import Listing
+from landready.leaning import Pair, among, leans_on, near
+from landready.leaning import root as root
+from landready.leaning import roots as roots
 from landready.loads import Claim, Kind, Load, age_days, load
 from landready.organisations import Organisation
 from landready.plans import Plot, SupplyPlan
@@ -27,8 +28,6 @@ from landready.pushes import Push, PushPlot
 from landready.reservations import Reservation
 from landready.settings import Check as Reach
 from landready.utilities import Utility
-
-Pair = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,27 +69,6 @@ class Candidate:
     high: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Near:
-    """A facility in the newest check of a plot, by rank."""
-
-    root: int
-    enterprise_id: int
-    distance_m: float
-
-
-def root() -> ColumnElement[int]:
-    """The id under which a facility is known through all versions of its layer."""
-    return func.coalesce(Facility.same_as, Facility.id)
-
-
-def roots(session: Session, facility_ids: Collection[int]) -> dict[int, int]:
-    """Return the lasting id of each row of `facility`."""
-    with as_engine(session):
-        rows = session.execute(select(Facility.id, root()).where(Facility.id.in_(facility_ids)))
-        return dict(rows.all())
-
-
 def stated(session: Session, facility_ids: Collection[int]) -> dict[int, Stated]:
     """Return what is stated of each facility (lasting ids) in the newest version that has it."""
     with as_engine(session):
@@ -103,7 +81,7 @@ def stated(session: Session, facility_ids: Collection[int]) -> dict[int, Stated]
             .ext(distinct_on(root()))
             .join(Layer, Layer.id == Facility.layer_id)
             .join(Organisation, Organisation.id == Layer.enterprise_id)
-            .where(or_(Facility.id.in_(facility_ids), Facility.same_as.in_(facility_ids)))
+            .where(or_(among(Facility.id, facility_ids), among(Facility.same_as, facility_ids)))
             .order_by(root(), Layer.current.desc(), Layer.version.desc(), Facility.id.desc())
         )  # fmt: skip
         return {
@@ -128,7 +106,7 @@ def candidates(session: Session, plan_id: int, reach: Reach) -> list[Candidate]:
     ).all()
     needs = demand.figures(session, plots, reach)
     with as_engine(session):
-        near = _near(session, [plot.id for plot in plots])
+        around = near(session, [plot.id for plot in plots])
     return [
         Candidate(
             plot.id, utility, one.root, one.enterprise_id, one.distance_m,
@@ -136,7 +114,7 @@ def candidates(session: Session, plan_id: int, reach: Reach) -> list[Candidate]:
         )
         for plot in plots
         for utility in Utility
-        for one in near.get((plot.id, utility.value), ())
+        for one in around.get((plot.id, utility.value), ())
     ]  # fmt: skip
 
 
@@ -203,15 +181,15 @@ def plan_loads(
 def reserved(session: Session, plot_ids: Sequence[int], now: datetime) -> dict[Pair, int]:
     """Return, by plot and utility, the facility of which a plot holds something."""
     with as_engine(session):
-        taken = _live(session, local_date(now), Reservation.plot_id.in_(plot_ids))
+        taken = _live(session, local_date(now), among(Reservation.plot_id, plot_ids))
         return {(r.plot_id, r.utility): r.facility_id for r in taken}
 
 
 def facilities_of(session: Session, plot_ids: Sequence[int], now: datetime) -> set[int]:
     """Return the facilities that plots hold something of, or lean on."""
     with as_engine(session):
-        taken = _live(session, local_date(now), Reservation.plot_id.in_(plot_ids))
-        lean = _leans_on(session, plot_ids, {(r.plot_id, r.utility) for r in taken})
+        taken = _live(session, local_date(now), among(Reservation.plot_id, plot_ids))
+        lean = leans_on(session, plot_ids, {(r.plot_id, r.utility) for r in taken})
     return {r.facility_id for r in taken} | set(lean.values())
 
 
@@ -251,28 +229,29 @@ def _leaning(
     session: Session, known: Mapping[int, Stated], reach: Reach, now: datetime
 ) -> dict[int, list[Claim]]:
     """Plots without a reservation, in the order in which they were pushed."""
-    near = set(
+    rows = select(Facility.id).where(or_(among(Facility.id, known), among(Facility.same_as, known)))
+    ids = session.scalars(rows).all()
+    around = set(
         session.scalars(
             select(Check.plot_id)
             .distinct()
             .join(NearFacility, NearFacility.check_id == Check.id)
-            .join(Facility, Facility.id == NearFacility.facility_id)
-            .where(root().in_(known))
+            .where(among(NearFacility.facility_id, ids))
         )
     )
-    taken = _live(session, local_date(now), Reservation.plot_id.in_(near))
-    lean = _leans_on(session, list(near), {(r.plot_id, r.utility) for r in taken})
+    taken = _live(session, local_date(now), among(Reservation.plot_id, around))
+    lean = leans_on(session, list(around), {(r.plot_id, r.utility) for r in taken})
     here = {pair: facility for pair, facility in lean.items() if facility in known}
-    ids = {plot_id for plot_id, _ in here}
+    leaning = {plot_id for plot_id, _ in here}
     plots = session.scalars(
-        select(Plot).where(Plot.id.in_(ids)).options(defer(Plot.geom), joinedload(Plot.plan))
+        select(Plot).where(among(Plot.id, leaning)).options(defer(Plot.geom), joinedload(Plot.plan))
     ).all()
     needs = demand.figures(session, plots, reach)
     since = dict(
         session.execute(
             select(PushPlot.plot_id, func.min(Push.pushed_at))
             .join(Push, Push.id == PushPlot.push_id)
-            .where(PushPlot.plot_id.in_(ids))
+            .where(among(PushPlot.plot_id, leaning))
             .group_by(PushPlot.plot_id)
         ).all()
     )
@@ -287,94 +266,11 @@ def _leaning(
     return found
 
 
-def _leans_on(
-    session: Session, plot_ids: Sequence[int], reserved: Collection[Pair]
-) -> dict[Pair, int]:
-    """The facility on which each plot leans for a utility while nothing is reserved for it.
-
-    The nearest of an enterprise that said yes, else of one that was asked and has not said no. Land that was taken off the
-    market leans on nothing.
-    """
-    asked: dict[Pair, set[int]] = defaultdict(set)
-    for row in session.execute(
-        select(PushPlot.plot_id, PushPlot.utility, PushPlot.enterprise_id).where(
-            PushPlot.plot_id.in_(plot_ids)
-        )
-    ):
-        asked[row.plot_id, row.utility].add(row.enterprise_id)
-    said = {
-        (a.plot_id, a.utility, a.enterprise_id): a.verdict
-        for a in session.execute(
-            select(Answer.plot_id, Answer.utility, Answer.enterprise_id, Answer.verdict)
-            .ext(distinct_on(Answer.plot_id, Answer.utility, Answer.enterprise_id))
-            .where(Answer.plot_id.in_(plot_ids))
-            .order_by(Answer.plot_id, Answer.utility, Answer.enterprise_id, Answer.version.desc())
-        )
-    }
-    off = set(_withdrawn(session, plot_ids))
-    found: dict[Pair, int] = {}
-    for pair, near in _near(session, plot_ids).items():
-        if pair in reserved or pair[0] in off:
-            continue
-        choices = [
-            (_willing(said.get((*pair, one.enterprise_id))), number, one.root)
-            for number, one in enumerate(near)
-            if one.enterprise_id in asked[pair]
-        ]
-        best = min((c for c in choices if c[0] < _NO), default=None)
-        if best:
-            found[pair] = best[2]
-    return found
-
-
-_NO = 2
-
-
-def _willing(verdict: str | None) -> int:
-    if verdict in (AnswerVerdict.READY, AnswerVerdict.READY_BY):
-        return 0
-    return 1 if verdict is None else _NO
-
-
-def _withdrawn(session: Session, plot_ids: Sequence[int]) -> Iterable[int]:
-    newest = session.execute(
-        select(Listing.plot_id, Listing.state)
-        .ext(distinct_on(Listing.plot_id))
-        .where(Listing.plot_id.in_(plot_ids))
-        .order_by(Listing.plot_id, Listing.id.desc())
-    )
-    return (row.plot_id for row in newest if row.state == "withdrawn")
-
-
-def _near(session: Session, plot_ids: Sequence[int]) -> dict[Pair, list[_Near]]:
-    """The facilities in the newest check of each plot and utility, nearest first."""
-    newest = (
-        select(Check.id, Check.plot_id, Check.utility)
-        .where(Check.plot_id.in_(plot_ids))
-        .ext(distinct_on(Check.plot_id, Check.utility))
-        .order_by(Check.plot_id, Check.utility, Check.measured_at.desc(), Check.id.desc())
-        .subquery()
-    )
-    rows = session.execute(
-        select(
-            newest.c.plot_id, newest.c.utility, root().label("root"),
-            NearFacility.enterprise_id, NearFacility.distance_m,
-        )
-        .join(NearFacility, NearFacility.check_id == newest.c.id)
-        .join(Facility, Facility.id == NearFacility.facility_id)
-        .order_by(newest.c.plot_id, newest.c.utility, NearFacility.rank)
-    )  # fmt: skip
-    found: dict[Pair, list[_Near]] = defaultdict(list)
-    for row in rows:
-        found[row.plot_id, row.utility].append(_Near(row.root, row.enterprise_id, row.distance_m))
-    return found
-
-
 def _seen(session: Session, asker: Actor, plot_ids: Collection[int | None]) -> set[int | None]:
     """The plots whose names an office or supervisor may know: those of its own; an enterprise knows all that it was pushed."""
     if asker.role in (Role.ENTERPRISE, Role.ENGINE):
         return set(plot_ids)
-    mine = select(Plot.id).where(Plot.id.in_(plot_ids))
+    mine = select(Plot.id).where(among(Plot.id, plot_ids))
     if asker.role is Role.OFFICE:
         mine = mine.where(Plot.office_id == asker.organisation_id)
     elif asker.role is not Role.SUPERVISOR:

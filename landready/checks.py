@@ -51,7 +51,7 @@ class NearFacility(Base):
     )
     office_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     enterprise_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
-    facility_id: Mapped[int] = mapped_column(ForeignKey("facility.id"))
+    facility_id: Mapped[int] = mapped_column(ForeignKey("facility.id"), index=True)
     rank: Mapped[int]
     name: Mapped[str] = mapped_column(String(200), default="")
     # Metres in the check's working CRS from the plot's polygon; 0 when it touches.

@@ -34,6 +34,10 @@ def upgrade() -> None:
         op.f("fk_facility_same_as_facility"), "facility", "facility", ["same_as"], ["id"]
     )
     op.create_index(op.f("ix_facility_same_as"), "facility", ["same_as"], unique=False)
+    # Who leans on a facility is asked by the facility.
+    op.create_index(
+        op.f("ix_check_facility_facility_id"), "check_facility", ["facility_id"], unique=False
+    )
     _demand_override()
     _reservation()
     access.secure(
@@ -145,6 +149,7 @@ def _reservation() -> None:
 def downgrade() -> None:
     op.drop_table("reservation")
     op.drop_table("demand_override")
+    op.drop_index(op.f("ix_check_facility_facility_id"), table_name="check_facility")
     op.drop_column("facility", "same_as")
     op.drop_column("facility", "stated_at")
     op.drop_column("plot", "use_shares")
