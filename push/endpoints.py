@@ -57,7 +57,7 @@ def change_url(session: Session, endpoint_id: int, url: str, now: datetime) -> N
         Invalid: not a usable URL.
         Conflict: the system is disabled, or the enterprise has that address already.
     """
-    endpoint = _in_use(session, endpoint_id)
+    endpoint = _system_in_use(session, endpoint_id)
     if not endpoint.url.startswith("http"):
         raise NotFound
     if url.strip() == endpoint.url:
@@ -87,7 +87,7 @@ def rotate_secret(session: Session, vault: Vault, endpoint_id: int, now: datetim
         NotFound: no such system, or not the asker's.
         Conflict: the system is disabled, or the change before is not over: end it first if the old secret leaked.
     """
-    endpoint = _in_use(session, endpoint_id)
+    endpoint = _system_in_use(session, endpoint_id)
     if endpoint.old_secret and endpoint.old_secret_until and endpoint.old_secret_until > now:
         raise Conflict(N_("上一次更换还没有结束：请先停用旧密钥，或等它到期。"))
     secret = signing.new_secret()
@@ -103,7 +103,7 @@ def end_rotation(session: Session, endpoint_id: int) -> None:
     Raises:
         NotFound: no such system, or not the asker's.
     """
-    endpoint = _own(session, endpoint_id)
+    endpoint = _own_system(session, endpoint_id)
     endpoint.old_secret = endpoint.old_secret_until = None
     session.flush()
 
@@ -120,6 +120,11 @@ def endpoints_of(session: Session, enterprise_id: int) -> list[Endpoint]:
             .order_by(Endpoint.id.desc())
         )
     )
+
+
+def systems_of(session: Session, enterprise_id: int) -> list[Endpoint]:
+    """Every receiving system the enterprise ever had, without the addresses of its people (push.channels)."""
+    return [one for one in endpoints_of(session, enterprise_id) if _is_system(one)]
 
 
 def disable_endpoint(session: Session, endpoint_id: int, reason: str, now: datetime) -> None:
@@ -197,6 +202,23 @@ def _in_use(session: Session, endpoint_id: int) -> Endpoint:
     if endpoint.disabled_at:
         raise Conflict(N_("这个接收系统已停用。"))
     return endpoint
+
+
+def _is_system(endpoint: Endpoint) -> bool:
+    return endpoint.url.startswith("http")
+
+
+def _own_system(session: Session, endpoint_id: int) -> Endpoint:
+    """Of an address of people there is no secret to be shown: answer links are derived from it."""
+    endpoint = _own(session, endpoint_id)
+    if not _is_system(endpoint):
+        raise NotFound
+    return endpoint
+
+
+def _system_in_use(session: Session, endpoint_id: int) -> Endpoint:
+    _own_system(session, endpoint_id)
+    return _in_use(session, endpoint_id)
 
 
 def _usable(session: Session, enterprise_id: int, url: str) -> str:

@@ -29,7 +29,7 @@ def approve(session: Session, endpoint_id: int, network: str, now: datetime) -> 
     if actor.role is not Role.ADMIN:
         raise NotAllowed
     endpoint = session.get(Endpoint, endpoint_id)
-    if endpoint is None:
+    if endpoint is None or not endpoint.url.startswith("http"):
         raise NotFound
     if endpoint.disabled_at:
         raise Conflict(N_("这个接收系统已停用。"))

@@ -14,6 +14,7 @@ from geo.problems import N_
 from landready.db import Role, Session, actor_of, as_engine
 from landready.errors import Conflict, NotAllowed, NotFound
 from landready.outbox import OutboxEvent
+from push.channels import preferred
 from push.models import Delivery, Endpoint
 
 
@@ -42,7 +43,7 @@ Wanted = One | After | Since
 
 
 def replay(session: Session, enterprise_id: int, wanted: Wanted, now: datetime) -> int:
-    """Owe events anew to every enabled endpoint of the enterprise, from the start of the schedule; return how many deliveries.
+    """Owe events anew on the channel the enterprise is told on, from the start of the schedule; return how many deliveries.
 
     An office sends again what came from itself; what is being sent at this moment is left alone. Also reaches endpoints that
     were added after an event.
@@ -65,12 +66,13 @@ def replay(session: Session, enterprise_id: int, wanted: Wanted, now: datetime) 
         if not session.scalar(select(select(OutboxEvent.id).where(*conditions).exists())):
             raise NotFound
         # The endpoints first, as in fan-out: nothing may become owed to one that is being disabled.
-        endpoints = session.scalars(
-            select(Endpoint.id)
+        enabled = session.scalars(
+            select(Endpoint)
             .where(Endpoint.enterprise_id == enterprise_id, Endpoint.disabled_at.is_(None))
             .order_by(Endpoint.id)
             .with_for_update(read=True)
         ).all()
+        endpoints = [one.id for one in preferred(session, enabled)]
         if not endpoints:
             raise Conflict(N_("没有在用的接收系统；可以用接口拉取。"))
         owed = _owe(session, endpoints, conditions, now)

@@ -178,12 +178,9 @@ def reconcile(query: RangeQuery) -> ResponseReturnValue:
     standing = journal.standing(database())
     last = standing.last if query.last is None else query.last
     found = journal.reconcile(database(), query.first, last)
-    body = RangeOut(
-        first=found.first,
-        last=found.last,
-        count=found.count,
-        ids_sha256=found.ids_sha256,
-        standing=_standing(standing),
+    told = {"from": found.first, "to": found.last, "count": found.count}
+    body = RangeOut.model_validate(
+        {**told, "ids_sha256": found.ids_sha256, "standing": _standing(standing)}
     )
     return body.model_dump(mode="json", by_alias=True)
 
@@ -221,7 +218,7 @@ class ReplayOut(BaseModel):
 @api.output(ReplayOut, example={"deliveries": 5})
 @api.doc(
     summary="Have events sent again as webhooks",
-    description="The same ids and bytes, to every enabled endpoint, from the start of the schedule. What is being sent is left alone.",
+    description="The same ids and bytes, on the channel you are told on, from the start of the schedule. What is being sent is left alone.",
     security="key",
     responses={409: "No endpoint is enabled: pull instead."},
 )

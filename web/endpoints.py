@@ -140,7 +140,7 @@ def _wanted() -> replay.Wanted:
 
 
 def _system(found: Sequence[Problem] = (), *, form: str = "") -> str:
-    systems = endpoints.endpoints_of(database(), _own())
+    systems = endpoints.systems_of(database(), _own())
     ids = [one.id for one in systems]
     return render_template(
         "endpoints/system.html",

@@ -244,7 +244,7 @@ def _organisation_form(found: Sequence[Problem]) -> str:
 
 def _page(organisation_id: int, found: Sequence[Problem] = (), *, form: str = "") -> str:
     page = administration.organisation_page(database(), organisation_id)
-    systems = endpoints.endpoints_of(database(), organisation_id)
+    systems = endpoints.systems_of(database(), organisation_id)
     return render_template(
         "organisations/organisation.html",
         page=page,

@@ -18,9 +18,11 @@ from push.endpoints import (
     endpoints_of,
     rotate_secret,
     send_test_event,
+    systems_of,
 )
 from push.fanout import fan_out
 from push.models import Attempt, Delivery, Endpoint
+from push.networks import approve
 from push.vault import Vault
 from tests.factories import make_enterprise, make_office, make_supervisor
 from tests.push.conftest import SECRET
@@ -286,3 +288,19 @@ def test_a_body_that_was_written_cannot_be_changed_even_by_the_product(world, wa
     for change in ("update outbox_event set body = ''", "delete from outbox_event"):
         with pytest.raises(ProgrammingError), transaction(world.engine, ENGINE) as session:
             session.execute(text(change))
+
+
+def test_an_address_of_people_is_no_system_and_its_secret_is_never_shown(world):
+    """Answer links are derived from it."""
+    mail = world.add_endpoint("mailto:duty@water.example")
+    with transaction(world.engine, world.enterprise) as session:
+        assert systems_of(session, world.enterprise_id) == []
+    for act in (
+        lambda session: rotate_secret(session, world.vault, mail.id, NOW),
+        lambda session: end_rotation(session, mail.id),
+        lambda session: change_url(session, mail.id, URL, NOW),
+    ):
+        with pytest.raises(NotFound), transaction(world.engine, world.enterprise) as session:
+            act(session)
+    with pytest.raises(NotFound), transaction(world.engine, ADMIN) as session:
+        approve(session, mail.id, "10.20.0.0/16", NOW)

@@ -130,3 +130,10 @@ def test_an_office_sees_how_much_of_its_own_arrived(paid, receiver):
         by_enterprise(session)
     with transaction(paid.engine, paid_by_other) as session:
         assert by_enterprise(session) == []
+
+
+def test_sending_again_keeps_to_the_channel_that_the_enterprise_is_told_on(paid):
+    """Its people get no mail of what its system is told."""
+    mail = paid.add_endpoint("mailto:duty@water.example")
+    assert ask(paid, paid.enterprise, After(0)) == 5
+    assert mail.id not in {one.endpoint_id for one in paid.deliveries()}
