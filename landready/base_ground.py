@@ -65,9 +65,9 @@ class Ground:
     ) -> None:
         self.crs, self.features, self.base = crs, features, base
         roads = features.get("roads", ())
-        self.graph: RoadGraph = road_graph.build(_measures(roads))
+        self.graph: RoadGraph = road_graph.build(_measures(crs, roads))
         self.whole = _whole_roads(roads)
-        self.roads = _measures(self.whole)
+        self.roads = _measures(crs, self.whole)
         self.trees = {
             "roads": shapely.STRtree(self.roads.geometries),
             **{kind: shapely.STRtree(_geometries(features.get(kind, ()))) for kind in _AREAS},
@@ -133,6 +133,9 @@ def ground_around(
         .order_by(BaseFeature.id)
     ).all()
     shapes = to_working(loaded(row.geom for row in rows), system)
+    # Projecting may fold a sliver that was valid in degrees.
+    folded = ~shapely.is_valid(shapes)
+    shapes[folded] = shapely.make_valid(shapes[folded])
     features: dict[str, list[Feature]] = {layer.kind: [] for layer in layers}
     for row, shape in zip(rows, shapes, strict=True):
         found = RoadClass(row.road_class) if row.road_class else None
@@ -142,10 +145,11 @@ def ground_around(
     return Ground(system, features, as_stored(layers))
 
 
-def _measures(roads: Sequence[Feature]) -> Roads:
+def _measures(crs: str, roads: Sequence[Feature]) -> Roads:
     """What geo measures of roads: widths and costs of their class, and the width of their land where it is stated."""
     rule = [rules()[road.road_class or RoadClass.STREET] for road in roads]
     return Roads(
+        crs,
         _geometries(roads),
         np.array([_CLASSES.index(r.road_class) for r in rule], dtype=np.int64),
         np.array([_half(road) for road in roads], dtype=np.float64),
@@ -213,6 +217,7 @@ def _without_double_edges(roads: Sequence[Feature]) -> Iterable[Feature]:
 
 def _some(roads: Roads, which: npt.NDArray[np.intp]) -> Roads:
     return Roads(
+        roads.crs,
         roads.geometries[which],
         roads.kind[which],
         roads.half_m[which],

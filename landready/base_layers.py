@@ -240,7 +240,8 @@ _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})$")
 
 def last_day(written: str) -> date | None:
     """Return the day that a cell names; of a year or month alone its last day, so that a ban never ends too early."""
-    match = _COMPACT.match(written.strip()) or _DATE.match(written.strip())
+    written = written.strip().removesuffix(".0")  # a year that a spreadsheet took for a number
+    match = _COMPACT.match(written) or _DATE.match(written)
     if not match:
         return None
     year, month, day = (int(part) if part else None for part in match.groups())

@@ -66,7 +66,8 @@ def receive(
         raise NotFound
     if kind not in kinds:
         raise Invalid((Problem("layer_kind", "error", N_("请选择底图类型。")),))
-    if road_class and (kind != "roads" or road_class not in set(RoadClass)):
+    road_class = road_class if kind == "roads" else ""
+    if road_class and road_class not in set(RoadClass):
         raise Invalid((Problem("road_class", "error", N_("请选择道路等级。")),))
     upload = uploads.receive(
         session,

@@ -82,7 +82,7 @@ class Check(_Section):
 class Route(_Section):
     """What a connection line avoids: a metre of open ground costs `open_ground` metres along a street."""
 
-    open_ground: PositiveFloat = 3.0
+    open_ground: float = Field(default=3.0, ge=1)
     leg_m: PositiveFloat = 300.0
     around_m: PositiveFloat = 1000.0
 

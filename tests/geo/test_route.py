@@ -12,6 +12,7 @@ from shapely import LineString, Point, affinity, box
 from shapely.geometry import shape
 
 from geo.crs import to_working
+from geo.frame import MissingCRS
 from geo.road_graph import build
 from geo.roads import Roads, no_roads
 from geo.route import Terms, routes
@@ -26,16 +27,23 @@ def roads(*lines, kind=0, crossing=0.0, along=1.0):
     shapes[:] = lines
     full = np.full
     return Roads(
-        shapes, full(n, kind), full(n, 10.0), np.zeros(n), full(n, along), full(n, crossing)
+        "EPSG:4546",
+        shapes,
+        full(n, kind),
+        full(n, 10.0),
+        np.zeros(n),
+        full(n, along),
+        full(n, crossing),
     )
 
 
 def both(first, second):
     return Roads(
+        "EPSG:4546",
         *(
             np.concatenate((getattr(first, name), getattr(second, name)))
             for name in ("geometries", "kind", "half_m", "zone_m", "along", "crossing")
-        )
+        ),
     )
 
 
@@ -44,9 +52,15 @@ def way(network, plot, facility, terms=TERMS):
 
 
 def test_without_roads_the_line_is_straight_and_says_so():
-    found = way(no_roads(), box(0, 0, 10, 10), Point(110, 10))
+    found = way(no_roads("EPSG:4546"), box(0, 0, 10, 10), Point(110, 10))
     assert (found.method, found.why) == ("straight", "no_roads")
     assert found.length_m == found.straight_m == 100
+
+
+@pytest.mark.parametrize("crs", ["", "EPSG:4490"])
+def test_roads_without_a_metric_crs_are_refused(crs):
+    with pytest.raises(MissingCRS):
+        no_roads(crs)
 
 
 def test_a_line_follows_the_street_round_the_corner():
@@ -123,7 +137,7 @@ network = st.lists(segment, max_size=7).map(lambda found: [LineString(ends) for 
 place = st.tuples(st.integers(-250, 250), st.integers(-250, 250))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(network, place, place)
 def test_a_route_is_at_least_as_long_as_the_straight_line(lines, at, to):
     plot, facility = box(at[0], at[1], at[0] + 30, at[1] + 20), Point(to)
@@ -139,7 +153,7 @@ def test_a_route_is_at_least_as_long_as_the_straight_line(lines, at, to):
         assert found.method == "straight"
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(network, segment, place, place)
 def test_a_road_more_never_makes_a_line_dearer(lines, more, at, to):
     """Where crossings cost nothing; what a new road across the way costs is another matter."""
@@ -149,7 +163,7 @@ def test_a_road_more_never_makes_a_line_dearer(lines, more, at, to):
     assert after.cost <= before.cost + 1e-6
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(network, segment, place, place)
 def test_a_road_away_from_the_line_never_makes_it_dearer(lines, more, at, to):
     plot, facility = box(at[0], at[1], at[0] + 30, at[1] + 20), Point(to)
@@ -160,7 +174,7 @@ def test_a_road_away_from_the_line_never_makes_it_dearer(lines, more, at, to):
         assert after.cost <= before.cost + 1e-6
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(network, place, place, st.floats(0, 360), st.floats(-1e5, 1e5), st.floats(-1e5, 1e5))
 def test_moving_and_turning_everything_changes_no_cost(lines, at, to, angle, dx, dy):
     plot, facility = box(at[0], at[1], at[0] + 30, at[1] + 20), Point(to)

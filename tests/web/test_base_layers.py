@@ -127,6 +127,13 @@ def test_a_new_version_keeps_the_old_and_a_layer_can_be_taken_out_of_use(office,
     assert "已停用" in office.get("/base-layers").text
 
 
+def test_a_year_that_a_spreadsheet_took_for_a_number_is_a_year(office, database):
+    content = collection(street((0, 0), (9, 0), 道路等级="国道", 建成年份=2023.0))
+    published(office, content)
+    with transaction(database, ENGINE) as s:
+        assert s.scalars(select(BaseFeature.completed)).one().isoformat() == "2023-12-31"
+
+
 @pytest.mark.parametrize(
     "given", [{"kind": "plots"}, {"kind": ""}, {"title": ""}, {"road_class": "lane"}]
 )
