@@ -270,7 +270,7 @@ def _seen(session: Session, asker: Actor, plot_ids: Collection[int | None]) -> s
     """The plots whose names an office or supervisor may know: those of its own; an enterprise knows all that it was pushed."""
     if asker.role in (Role.ENTERPRISE, Role.ENGINE):
         return set(plot_ids)
-    mine = select(Plot.id).where(among(Plot.id, plot_ids))
+    mine = select(Plot.id).where(among(Plot.id, {i for i in plot_ids if i is not None}))
     if asker.role is Role.OFFICE:
         mine = mine.where(Plot.office_id == asker.organisation_id)
     elif asker.role is not Role.SUPERVISOR:
