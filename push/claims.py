@@ -163,6 +163,7 @@ def give_up(session: Session, span: timedelta, now: datetime) -> int:
         .returning(Delivery.id)
         .execution_options(synchronize_session=False)
     ).all()
+    _close_lost(session, [row.id for row in closed], now)
     return len(closed)
 
 

@@ -137,11 +137,18 @@ def brief(error: Exception) -> str:
 
 
 def _send(settings: Push, vault: Vault, claim: Claim) -> Outcome:
-    to = claim.receiver
     try:
-        secret, *old = (vault.open(one, to.enterprise_id) for one in to.secrets)
+        return _sent(settings, vault, claim)
     except CannotOpen:
         return Failed(Fault.SEALED)
+    except Exception:  # one that cannot be sent must neither hold up the others nor vanish in a log
+        log.exception("event %s cannot be sent", claim.event_id)
+        return Failed(Fault.INTERNAL)
+
+
+def _sent(settings: Push, vault: Vault, claim: Claim) -> Outcome:
+    to = claim.receiver
+    secret, *old = (vault.open(one, to.enterprise_id) for one in to.secrets)
     if people.to_people(claim):
         return people.send(settings, claim, secret, _now())
     return transport.post(

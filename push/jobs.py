@@ -10,7 +10,7 @@ from landready import servers, settings
 from landready.db import Engine, connect
 from push import doorbell
 from push.deliver import DATABASE_AWAY, brief, deliver
-from push.vault import Vault
+from push.vault import Vault, installed
 
 # A single wake ends after this time and rings for the next, so that the worker can say it is alive.
 _PATIENCE_S = 30.0
@@ -37,7 +37,7 @@ def _installation() -> tuple[settings.Push, Vault, Engine, Redis]:
     loaded = settings.load()
     return (
         loaded.push,
-        Vault(servers.secret_key(loaded)),
+        installed(loaded),
         connect(servers.database_url(loaded)),
         doorbell.connect(servers.redis_url(loaded)),
     )

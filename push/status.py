@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
 from geo.problems import N_, Problem
@@ -16,6 +16,8 @@ from landready.pushes import Push
 from push.models import Attempt, Delivery, Endpoint
 from push.transport import Fault
 
+# As many given-up deliveries as a page shows; all of them can be sent again at once (push.replay).
+NEWEST = 50
 _WORDS = {
     Fault.BAD_URL: N_("接收地址写法不可用。"),
     Fault.UNKNOWN_NAME: N_("接收地址的域名无法解析。"),
@@ -25,6 +27,7 @@ _WORDS = {
     Fault.TLS: N_("接收系统的证书未通过验证。"),
     Fault.TIMEOUT: N_("接收系统没有在时限内答复。"),
     Fault.BROKEN: N_("连接中断，没有收到完整答复。"),
+    Fault.INTERNAL: N_("本系统出错，没有发出。错误已记入日志，请系统管理员查看。"),
     Fault.SEALED: N_("本系统无法解开保存的签名密钥，请系统管理员检查 LANDREADY_SECRET_KEY。"),
     Fault.NO_SENDER: N_("没有配置邮件服务器或短信网关，请联系系统管理员。"),
     Fault.LOST: N_("发送进程中断，结果未知，已重新发送。"),
@@ -82,6 +85,14 @@ class Undelivered:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenUp:
+    """How many deliveries were given up, and the newest of them, newest first, up to `NEWEST`."""
+
+    total: int
+    newest: Sequence[Undelivered]
+
+
+@dataclass(frozen=True, slots=True)
 class DeliverySummary:
     """The channels of one push. The portal's inbox has it from the moment of the push; webhooks may be none."""
 
@@ -121,13 +132,17 @@ def overdue(session: Session, today: date) -> Sequence[Push]:
     ).all()
 
 
-def undelivered(session: Session) -> Sequence[Undelivered]:
-    """Return what the asker may see and a person must look after, newest first: deliveries that were given up.
+def undelivered(session: Session) -> GivenUp:
+    """Return what the asker may see and a person must look after: deliveries that were given up.
 
-    It leaves the list when it is sent again, or when the enterprise acknowledges that it has pulled it.
+    One leaves the list when it is sent again, or when the enterprise acknowledges that it has pulled it.
     """
+    given_up = Delivery.state == "dead"
+    total = session.scalar(select(func.count(Delivery.id)).where(given_up)) or 0
+    if not total:
+        return GivenUp(0, ())
     dead = session.scalars(
-        select(Delivery).where(Delivery.state == "dead").order_by(Delivery.id.desc())
+        select(Delivery).where(given_up).order_by(Delivery.id.desc()).limit(NEWEST)
     ).all()
     attempts = _attempts(session, [one.id for one in dead])
     pushes = _pushes(session, {one.push_id for one in dead if one.push_id})
@@ -150,7 +165,7 @@ def undelivered(session: Session) -> Sequence[Undelivered]:
             select(Organisation).where(Organisation.id.in_({one.enterprise_id for one in dead}))
         )
         names = {one.id: one.name for one in enterprises}
-    return [
+    newest = [
         Undelivered(
             _shown(one, attempts.get(one.id, ())),
             names[one.enterprise_id],
@@ -160,6 +175,7 @@ def undelivered(session: Session) -> Sequence[Undelivered]:
         )
         for one in dead
     ]
+    return GivenUp(total, newest)
 
 
 def _pushes(session: Session, push_ids: Iterable[int]) -> Mapping[int, Push]:

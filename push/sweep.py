@@ -21,7 +21,7 @@ from landready.settings import Clocks, Gate, Push, Settings, load
 from push.claims import give_up, next_due
 from push.deliver import DATABASE_AWAY, brief, deliver
 from push.schedule import span
-from push.vault import Vault
+from push.vault import installed
 
 _SHORTEST_PAUSE_S = 0.2
 
@@ -32,7 +32,7 @@ def sweep(engine: Engine, settings: Settings, stopping: threading.Event) -> None
     """Do what is due, then wait for the next date or `sweep_s`, whichever is sooner, until `stopping`."""
     reviewed: date | None = None
     told: date | None = None
-    vault = Vault(servers.secret_key(settings))
+    vault = installed(settings)
     while not stopping.is_set():
         pause = settings.push.sweep_s
         try:

@@ -40,6 +40,7 @@ class Fault(StrEnum):
     TLS = "tls"
     TIMEOUT = "timeout"
     BROKEN = "broken"
+    INTERNAL = "internal"  # ours: a fault of this program, in its log
     SEALED = "sealed"  # ours: the stored secret does not open with this installation's key
     NO_SENDER = "no_sender"  # no mail server or gateway is configured
     LOST = "lost"  # the sending process ended; whether it was received is not known

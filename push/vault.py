@@ -11,6 +11,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from landready import servers
+from landready.errors import BadSettings
+from landready.settings import Settings
+
 _VERSION = "s1."
 _NONCE_BYTES = 12
 _INFO = b"landready endpoint secrets 1"
@@ -48,6 +52,17 @@ class Vault:
             ).decode()
         except (InvalidTag, ValueError) as error:
             raise CannotOpen from error
+
+
+def installed(settings: Settings) -> Vault:
+    """Return the vault of this installation, for a process of its own.
+
+    Raises:
+        BadSettings: no secret key is set, and none was made by `landready up`: another one would open nothing.
+    """
+    if not settings.secret_key and not (settings.var / "secret").exists():
+        raise BadSettings("LANDREADY_SECRET_KEY is not set")
+    return Vault(servers.secret_key(settings))
 
 
 def _bound(enterprise_id: int) -> bytes:

@@ -13,6 +13,7 @@ from rq.job import Job
 
 from landready import servers
 from landready.settings import load
+from push import vault
 from push.doorbell import QUEUE, SERIALIZER
 from push.jobs import stopping, wake
 
@@ -55,9 +56,15 @@ class BellWorker(SimpleWorker):
 
 
 def main() -> None:
-    """Work until SIGTERM or Ctrl-C; what is under way is brought to its end first."""
+    """Work until SIGTERM or Ctrl-C; what is under way is brought to its end first.
+
+    Raises:
+        BadSettings: no secret key is set; nothing could be signed.
+    """
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(levelname)s %(message)s")
-    url = servers.redis_url(load())
+    settings = load()
+    vault.installed(settings)
+    url = servers.redis_url(settings)
     while not stopping.is_set():
         try:
             with Redis.from_url(url) as link:

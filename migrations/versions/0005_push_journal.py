@@ -26,9 +26,14 @@ depends_on = None
 # number goes into the body before anybody can read it; afterwards no role of the application may change the body.
 FUNCTION = """
 create function number_events() returns trigger language plpgsql security definer set search_path = public as $$
-declare asker text := app_role(); enterprises bigint[];
+declare asker text := app_role(); enterprises bigint[]; done bigint;
 begin
   perform set_config('app.role', 'engine', true);
+  select number into done from outbox_event where id = new.id;
+  if done is not null then
+    perform set_config('app.role', asker, true);
+    return null;
+  end if;
   select array_agg(distinct enterprise_id order by enterprise_id) into enterprises
   from outbox_event where number is null and type <> 'endpoint.test';
   if enterprises is not null then

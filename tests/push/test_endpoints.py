@@ -290,6 +290,19 @@ def test_a_body_that_was_written_cannot_be_changed_even_by_the_product(world, wa
             session.execute(text(change))
 
 
+def test_what_cannot_be_sent_is_told_and_holds_up_nobody(world, receiver, push_settings):
+    """A fault of our own is an attempt that failed, not a worker that dies of the same delivery again and again."""
+    broken = world.add_endpoint(receiver.url)
+    world.add_endpoint(receiver.url + "/whole")
+    with transaction(world.engine, ENGINE) as session:
+        found = session.get_one(Endpoint, broken.id)
+        found.secret = world.vault.seal("whsec_not base64!", world.enterprise_id)
+    world.record()
+    deliver(world.engine, push_settings, world.vault, threading.Event())
+    assert [one.path for one in receiver.requests] == ["/hook/whole"]
+    assert sorted(one.error for one in world.attempts()) == ["", "internal"]
+
+
 def test_an_address_of_people_is_no_system_and_its_secret_is_never_shown(world):
     """Answer links are derived from it."""
     mail = world.add_endpoint("mailto:duty@water.example")

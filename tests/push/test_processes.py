@@ -1,6 +1,8 @@
-"""The real worker and sweep, killed and cut off: nothing is lost, and what comes twice is the same id and bytes."""
+"""The real worker and sweep, killed and cut off: nothing is lost, and what comes twice is the same id and bytes.
 
-import os
+Kills at random, of Redis and of PostgreSQL: tests/push/test_soak.py.
+"""
+
 import signal
 import socket
 import threading
@@ -9,16 +11,15 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psycopg
 import pytest
 from rq import Queue
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 
 from landready import servers
 from landready.db import ENGINE, transaction
 from push.doorbell import ring
 from push.models import Delivery
-from tests.push.receiver import Receiver, Reply, Request, wait_for
+from tests.push.receiver import Reply, Request, wait_for
 
 LEASE_S = 2  # twice the timeout of tests/push/conftest.py
 
@@ -272,75 +273,3 @@ def test_a_worker_killed_after_its_record_sends_nothing_twice(
     start("push.sweep")
     time.sleep(LEASE_S + 1)
     assert receiver.ids == {str(event): 1}
-
-
-def test_workers_killed_at_random_lose_nothing(world, start, bell, doorbell):
-    def answer(_request: Request) -> Reply:
-        time.sleep(0.01)
-        return Reply()
-
-    with Receiver(answer) as receiver:
-        world.add_endpoint(receiver.url)
-        events = []
-        for pause in (0.05, 0.1, 0.2, 0.4, 0.8):
-            worker = start("push.worker")
-            number = len(doorbell.smembers("rq:workers:push"))
-            wait_for(lambda n=number: ready(doorbell, n + 1))
-            events += world.record(40)
-            ring(bell)
-            time.sleep(pause)
-            worker.kill()
-            worker.wait()
-        start("push.sweep")
-        wait_for(lambda: set(world.states()) == {"delivered"}, 60)
-        assert set(receiver.ids) == set(map(str, events))
-        assert all(len(receiver.bodies(event)) == 1 for event in events)
-        # What came twice was under way at a kill, and on record as such.
-        twice = {event for event, times in receiver.ids.items() if times > 1}
-        lost = {one.delivery_id for one in world.attempts() if one.error == "lost"}
-        assert twice <= {str(one.event_id) for one in world.deliveries() if one.id in lost}
-
-
-def test_an_immediate_restart_of_postgresql_loses_nothing(
-    world, settings, receiver, start, bell, doorbell
-):
-    """A backend killed with -9 makes the server throw everybody out and recover from its log."""
-    address = make_url(servers.owner_url(settings)).set(drivername="postgresql")
-    if address.host and not (address.query.get("host") or address.host).startswith("/"):
-        pytest.skip("the backends of a PostgreSQL on another machine cannot be killed from here")
-    world.add_endpoint(receiver.url)
-    sweep, worker = start("push.sweep"), start("push.worker")
-    wait_for(lambda: ready(doorbell))
-    events = []
-    for _ in range(3):
-        events += world.record(30)
-        ring(bell)
-        time.sleep(0.1)
-        with connect(address) as victim, connect(address) as witness:
-            os.kill(victim.info.backend_pid, signal.SIGKILL)
-            wait_for(lambda: not alive(witness), 20)
-        wait_for(lambda: database_answers(address), 20)
-    wait_for(lambda: Counter(world.states()) == {"delivered": 90}, 40)
-    assert set(receiver.ids) == set(map(str, events))
-    assert all(len(receiver.bodies(event)) == 1 for event in events)
-    assert (sweep.poll(), worker.poll()) == (None, None)
-
-
-def connect(address) -> psycopg.Connection:
-    return psycopg.connect(address.render_as_string(hide_password=False), autocommit=True)
-
-
-def alive(link: psycopg.Connection) -> bool:
-    try:
-        link.execute("select 1")
-    except psycopg.OperationalError:
-        return False
-    return True
-
-
-def database_answers(address) -> bool:
-    try:
-        connect(address).close()
-    except psycopg.OperationalError:
-        return False
-    return True

@@ -10,7 +10,7 @@ import pytest
 from landready.settings import ROOT
 
 KILLS = 60
-SHORT = {"events": 300, "placed": 30, "random": 30, "flushes": 3, "redis-kills": 3, "restarts": 1}
+SHORT = {"events": 300, "placed": 30, "random": 30, "flushes": 3, "redis-kills": 3, "restarts": 2}
 
 
 @pytest.mark.timeout(240)

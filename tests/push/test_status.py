@@ -89,14 +89,16 @@ def test_what_was_given_up_is_shown_to_office_and_enterprise(world, receiver, pa
     pay(schedule_s=(0,))
     for actor in (world.office, world.enterprise):
         with transaction(world.engine, actor) as session:
-            (one,) = undelivered(session)
+            found = undelivered(session)
+        (one,) = found.newest
+        assert found.total == 1
         assert (one.webhook.state, one.webhook.next_attempt_at) == ("dead", None)
         assert one.webhook.last_problem.message == "接收系统答复 500。"
         assert (one.number, one.type) == (1, "plan.released")
         assert one.enterprise.startswith("enterprise")
         assert one.title.startswith("plan")
     with transaction(world.engine, PUBLIC) as session:
-        assert undelivered(session) == []
+        assert undelivered(session).total == 0
 
 
 def test_an_owner_sees_nothing_of_a_plan_s_pushes(world):
