@@ -21,7 +21,7 @@ Ints = npt.NDArray[np.int64]
 _WRONG = {
     wkb.BAD_TYPE: "a geometry is neither point, line nor polygon",
     wkb.BAD_BYTES: "a geometry ends too early",
-    wkb.NOT_FINITE: "a coordinate is not a finite number",
+    wkb.NOT_FINITE: "a coordinate is not a number that lies on Earth",
 }
 
 

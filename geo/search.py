@@ -275,7 +275,8 @@ def _search(
         r0 = int(np.floor((box[1] - south) / cell))
         r1 = int(np.floor((box[3] - south) / cell))
         seen = 0
-        ring = 0
+        # The first ring that can meet the grid.
+        ring = max(max(c0 - columns + 1, -c1), max(max(r0 - lines + 1, -r1), 0))
         while True:
             e0, e1 = max(c0 - ring, 0), min(c1 + ring, columns - 1)
             s0, s1 = max(r0 - ring, 0), min(r1 + ring, lines - 1)

@@ -16,6 +16,9 @@ BAD_BYTES = 2  # ends before its own counts say
 BIG_ENDIAN = 3
 NOT_FINITE = 4
 
+# No frame on Earth has coordinates as large: metres.
+FARTHEST_M = 1e9
+
 _Bytes = npt.NDArray[np.uint8]
 _Ints = npt.NDArray[np.int64]
 
@@ -191,7 +194,7 @@ def orient(
         if kind[p] == POINT and np.isnan(x[lo]) and np.isnan(y[lo]):
             continue
         for i in range(lo, hi):
-            if not (np.isfinite(x[i]) and np.isfinite(y[i])):
+            if not (abs(x[i]) < FARTHEST_M and abs(y[i]) < FARTHEST_M):
                 return NOT_FINITE
         if kind[p] < SHELL:
             continue

@@ -173,6 +173,13 @@ def test_plot_within_a_facility_that_covers_ground_is_at_distance_zero():
     assert found.distance[0].tolist() == [0, 40]
 
 
+def test_plot_far_from_the_network_finds_it_when_the_radius_says_so():
+    lone = shapely.box(9e6, -9e6, 9e6 + 10, -9e6 + 10)
+    pipes = [shapely.LineString([(x, 0), (x, 50)]) for x in range(0, 5000, 20)]
+    agree(nearest([lone], pipes, 2e7, 3), [lone], pipes, 2e7, 3)
+    assert nearest([lone], pipes, 2000, 1).facility.tolist() == [[-1]]
+
+
 def test_of_equal_distances_the_lower_id_is_nearer():
     ring = [shapely.Point(x, y) for x, y in ((110, 5), (-100, 5), (5, 110), (5, -100))]
     found = nearest([shapely.box(0, 0, 10, 10)], ring, 2000, 2, ids=[9, 3, 7, 5])

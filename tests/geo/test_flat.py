@@ -73,6 +73,7 @@ def test_polygons_come_back_as_they_went_in():
         bytes.fromhex("0108000000") + bytes(40),  # a circular string
         shapely.to_wkb(SHAPES[2])[:-1],
         shapely.to_wkb(shapely.LineString([(0, 0), (1, float("inf"))])),
+        shapely.to_wkb(shapely.LineString([(0, 0), (1, 1e300)])),
         bytes.fromhex("0106000000ffffffff"),
         b"\x01",
     ],
