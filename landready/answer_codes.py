@@ -10,7 +10,7 @@ from geo.problems import N_
 from landready.answers import AnswerVerdict
 from landready.utilities import Utility
 
-VERSION = "2026-1"
+VERSION = "2026-2"
 # The name of each field of a draft towards other systems.
 FIELD_NAMES: Mapping[str, str] = {
     "verdict": "code",
@@ -20,6 +20,7 @@ FIELD_NAMES: Mapping[str, str] = {
     "ready_by": "ready_by",
     "reason": "reason",
     "valid_until": "valid_until",
+    "over": "over_reason",
 }
 UNITS: Mapping[Utility, str] = {
     Utility.WATER: "m3/d",
@@ -47,14 +48,14 @@ CODES = (
         AnswerVerdict.READY,
         N_("现有设施可以接入。"),
         ("connection_point",),
-        ("spare_capacity", "reason", "valid_until"),
+        ("spare_capacity", "reason", "valid_until", "over_reason"),
         opens_gate=True,
     ),
     AnswerCode(
         AnswerVerdict.READY_BY,
         N_("完成所列工程后，在承诺日期前可以接入。"),
         ("connection_point", "works", "ready_by"),
-        ("spare_capacity", "reason", "valid_until"),
+        ("spare_capacity", "reason", "valid_until", "over_reason"),
         opens_gate=True,
     ),
     AnswerCode(

@@ -47,11 +47,12 @@ COLUMNS: Mapping[str, str] = {
     "ready_by": N_("承诺完成日期"),
     "reason": N_("原因或说明"),
     "valid_until": N_("有效期至"),
+    "over": N_("余量不足仍可接入的理由"),
 }
-_FILLED = ("lon", "lat", "spare_capacity", "works", "ready_by", "reason", "valid_until")
+_FILLED = ("lon", "lat", "spare_capacity", "works", "ready_by", "reason", "valid_until", "over")
 # What a person must have typed: a row with only the proposed point and capacity was not answered.
-_TYPED = ("works", "ready_by", "reason", "valid_until")
-_WIDTHS = {"plot": 18, "name": 22, "use": 18, "utility": 16, "measured": 44, "code": 24, "works": 32, "reason": 32}  # fmt: skip
+_TYPED = ("works", "ready_by", "reason", "valid_until", "over")
+_WIDTHS = {"plot": 18, "name": 22, "use": 18, "utility": 16, "measured": 44, "code": 24, "works": 32, "reason": 32, "over": 32}  # fmt: skip
 # The column a problem's field stands in.
 _COLUMN_OF = {"verdict": "code", "point": "lon", "capacity": "spare_capacity"}
 _HEADER_ROWS = 2
@@ -176,6 +177,7 @@ def _draft(cell: Mapping[str, str], utility: str, row: int) -> tuple[AnswerDraft
         ready_by=days["ready_by"],
         reason=cell.get("reason", ""),
         valid_until=days["valid_until"],
+        over=cell.get("over", ""),
     )
     return draft, found
 
@@ -207,7 +209,7 @@ def _day(text: str) -> tuple[date | None, bool]:
 
 def _same(draft: AnswerDraft, answer: Answer) -> bool:
     """Does the row say what is recorded? Coordinates are written with seven places."""
-    kept, said = relevant(draft), _recorded(answer)
+    kept, said = relevant(replace(draft, over="")), _recorded(answer)
     at, there = kept.connection_point, said.connection_point
     near = at == there or (
         at is not None

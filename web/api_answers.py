@@ -82,6 +82,9 @@ class AnswerIn(_In):
     ready_by: date | None = None
     reason: str = ""
     valid_until: date | None = Field(None, description="empty: valid without end")
+    over_reason: str = Field(
+        "", description="why it can be connected although the plot needs more than is left; asked for by `over_unconfirmed`"
+    )  # fmt: skip
 
 
 class AnswersIn(_In):
@@ -167,6 +170,7 @@ def _draft(x: AnswerIn) -> AnswerDraft:
         ready_by=x.ready_by,
         reason=x.reason.replace("\x00", "").strip(),
         valid_until=x.valid_until,
+        over=x.over_reason.replace("\x00", "").strip(),
     )
 
 
