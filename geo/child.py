@@ -9,6 +9,7 @@ costs a fork and not the start of an interpreter.
 
 import contextlib
 import ctypes
+import errno
 import gc
 import json
 import math
@@ -157,6 +158,10 @@ def _work(owner: socket.socket, tasks: Tasks) -> None:
         code = 0
     except MemoryError:
         code = NO_MEMORY  # there is no room for words
+    except OSError as error:
+        # An answer larger than a file may be is too large for the owner too.
+        code = NO_MEMORY if error.errno == errno.EFBIG else code
+        os.write(2, traceback.format_exc().encode(errors="replace"))
     except BaseException:  # noqa: BLE001 - a task may fail in any way, its owner is told
         os.write(2, traceback.format_exc().encode(errors="replace"))
     finally:

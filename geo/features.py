@@ -71,7 +71,8 @@ def measure(source: Source, terms: Terms) -> Result:
     _check_size(source.records, terms)
     if terms.swap:
         _swap(source, result)
-    rows = [record for record in source.records if _whole(record, terms, result)]
+    told = {p.row for p in source.problems if p.severity == "error"}
+    rows = [record for record in source.records if _whole(record, terms, result, told)]
     for record in rows:
         _mend(record, result)
     if not source.records or all(r.geometry is None for r in source.records):
@@ -122,11 +123,11 @@ def _check_size(records: list[Record], terms: Terms) -> None:
             )
 
 
-def _whole(record: Record, terms: Terms, result: Result) -> bool:
-    """Has the record a geometry of the right kind, with finite coordinates?"""
+def _whole(record: Record, terms: Terms, result: Result, told: set[int | None]) -> bool:
+    """Has the record a geometry of the right kind, with finite coordinates? `told`: rows of which an error is known."""
     shape = record.geometry
     if shape is None or shape.is_empty:
-        if not any(p.row == record.row and p.severity == "error" for p in result.problems):
+        if record.row not in told:
             result.problems.append(
                 faults.in_record(record, "geometry_missing", N_("没有图形，或图形是空的。"))
             )

@@ -18,6 +18,9 @@ from shapely.geometry.base import BaseGeometry
 from geo.crs import Geometries, geodesic_area_m2
 
 Pairs = npt.NDArray[np.int64]
+# More pairs than plots that lie side by side ever make.
+MOST = 100_000
+_PIECE = 64
 # What a map needs of an overlap.
 _DRAWN = 500
 
@@ -33,16 +36,29 @@ class Overlap:
 
 
 def among(shapes: Geometries) -> Pairs:
-    """Pairs (later, earlier) of one set that touch or overlap."""
-    pairs = shapely.STRtree(shapes).query(shapes, predicate="intersects").T
-    found: Pairs = pairs[pairs[:, 0] > pairs[:, 1]]
-    return found[np.lexsort((found[:, 1], found[:, 0]))]
+    """Pairs (later, earlier) of one set that touch or overlap, at most `MOST`."""
+    return _pairs(shapes, shapes, earlier=True)
 
 
 def between(ours: Geometries, theirs: Geometries) -> Pairs:
-    """Pairs (ours, theirs) that touch or overlap."""
-    found: Pairs = shapely.STRtree(theirs).query(ours, predicate="intersects").T
-    return found[np.lexsort((found[:, 1], found[:, 0]))]
+    """Pairs (ours, theirs) that touch or overlap, at most `MOST`."""
+    return _pairs(ours, theirs, earlier=False)
+
+
+def _pairs(ours: Geometries, theirs: Geometries, *, earlier: bool) -> Pairs:
+    """Look piece by piece: twenty thousand plots that all lie on one place make two hundred million pairs."""
+    tree = shapely.STRtree(theirs)
+    found, count = [np.empty((0, 2), dtype=np.int64)], 0
+    for start in range(0, len(ours), _PIECE):
+        pairs = tree.query(ours[start : start + _PIECE], predicate="intersects").T.astype(np.int64)
+        pairs[:, 0] += start
+        if earlier:
+            pairs = pairs[pairs[:, 0] > pairs[:, 1]]
+        found.append(pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))])
+        count += len(pairs)
+        if count >= MOST:
+            break
+    return np.concatenate(found)[:MOST]
 
 
 def effort(ours: Geometries, theirs: Geometries, pairs: Pairs) -> float:

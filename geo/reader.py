@@ -3,16 +3,18 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 import shapely
 
 from geo import archive, attributes, drawing, features, formats, geojson, layers, survey, tables
 from geo.crs import parse
 from geo.errors import Refused
-from geo.problems import Problem
+from geo.problems import N_, Problem
 from geo.source import Source
 from geo.text import decode
+
+_LISTED = 500
 
 
 def _source(path: Path, kind: str, request: dict[str, Any], bounds: archive.Bounds) -> Source:
@@ -75,6 +77,17 @@ def _read(request: dict[str, Any]) -> tuple[str, Source | None, features.Result]
         return kind, source, features.Result(problems=[*found, refusal.problem], refused=True)
 
 
+def _listed(problems: list[Problem]) -> list[Problem]:
+    """As many problems as a person reads, errors first, and how many more there are: a broken file may have millions."""
+    errors = [p for p in problems if p.severity == "error"]
+    if len(problems) <= _LISTED:
+        return problems
+    kept = (errors + [p for p in problems if p.severity != "error"])[:_LISTED]
+    text = N_("还有 {count} 处问题没有列出。请先改正列出的问题。")
+    severity: Literal["error", "warning"] = "error" if len(errors) > _LISTED else "warning"
+    return [*kept, Problem("more_problems", severity, text, {"count": len(problems) - _LISTED})]
+
+
 def _problem(problem: Problem) -> dict[str, object]:
     return {**asdict(problem), "params": dict(problem.params)}
 
@@ -92,7 +105,7 @@ def _write(request: dict[str, Any], file: TextIO) -> None:
         "format": kind,
         "source_crs": result.source_crs,
         "fields": source.fields if source else [],
-        "problems": [_problem(p) for p in result.problems],
+        "problems": [_problem(p) for p in _listed(result.problems)],
     }
     file.write(json.dumps(head, ensure_ascii=False)[:-1])
     file.write(',"features":[')

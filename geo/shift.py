@@ -26,6 +26,8 @@ _SAME_AREA = 0.03
 _METRES = 111_000.0
 # With roads a suspicion rests on numbers: this many plots, so many on roads as sent, so few shifted back.
 _LEAST, _CROSSED, _CLEAR = 5, 0.3, 0.05
+# A shift is one for the whole file: so many of its plots tell it.
+_ENOUGH = 500
 
 
 def _offsets(lonlat: Coords) -> Coords:
@@ -98,6 +100,7 @@ def suspected(plots: Geometries, known: Geometries, roads: Geometries) -> Suspic
     """
     if not len(plots):
         return None
+    plots = plots[:_ENOUGH]
     for frame, back in _BACK:
         moved = shapely.transform(plots, back)
         found = _on_known(plots, moved, known)

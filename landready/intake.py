@@ -24,6 +24,8 @@ Kind = Literal["plots", "facilities", "service_areas"]
 # Of two processes with four threads each, two threads stay free for what is quick.
 _READERS = threading.BoundedSemaphore(2)
 _PATIENCE_S = 2.0
+# Two million vertices are some 80 MB of text; this process has to hold what it reads.
+_ANSWER_MB = 128
 # As much of the child's last words as is looked at.
 _SAID = 4096
 
@@ -91,7 +93,7 @@ def read_file(
             "path": str(copy),
             "suffix": suffix[:20],
             "answer": str(answer),
-            "limits": {**limits.model_dump(), "answer_mb": max(limits.unpacked_mb * 2, 64)},
+            "limits": {**limits.model_dump(), "answer_mb": _ANSWER_MB},
             "boxes": _boxes(region),
             "crs": crs,
             "kind": kind,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Literal
 
 import numpy as np
 import shapely
@@ -27,6 +28,8 @@ _OUTLINE_SHARE = 0.01
 _METRES = 111_000.0
 # So far around a plan known plots are looked for: BD-09 moves by up to 1.4 km.
 _AROUND = 0.02
+# As many overlaps of a kind as a person reads.
+_LISTED = 300
 _SHOWN = ("listed", "suspended", "sold")
 _INTRICATE = N_("图形过于复杂，无法在限定时间内量出重叠面积。请简化边界后再上传。")
 _ON_LISTED = N_("与已上架地块“{code}”重叠 {area} 平方米。请核对。")
@@ -57,15 +60,15 @@ def _on_one_another(plots: Sequence[DraftPlot], ours: Geometries) -> list[Proble
     pairs = overlaps.among(ours)
     measured = overlapping.measured(ours, ours, pairs)
     if measured is None:
-        return [_intricate(plots[i]) for i in sorted(set(pairs[:, 0].tolist()))]
+        return _intricate(plots, pairs)
     text = N_("与第 {other} 个地块“{code}”重叠 {area} 平方米。")
     return [
         _problem(
             "overlap", "error", text, plots[o.first], o.shape,
             other=plots[o.second].row, code=plots[o.second].code, area=round(o.area_m2, 1),
         )
-        for o in measured
-    ]  # fmt: skip
+        for o in measured[:_LISTED]
+    ] + _more(len(measured) - _LISTED, "error")  # fmt: skip
 
 
 class _Known:
@@ -97,8 +100,10 @@ def _on_known(plots: Sequence[DraftPlot], ours: Geometries, known: _Known) -> li
     pairs: Pairs = overlaps.between(ours, known.shapes)
     measured = overlapping.measured(ours, known.shapes, pairs)
     if measured is None:
-        return [_intricate(plots[i]) for i in sorted(set(pairs[:, 0].tolist()))]
-    return [_with(plots[o.first], known.rows[o.second], o) for o in measured]
+        return _intricate(plots, pairs)
+    return [_with(plots[o.first], known.rows[o.second], o) for o in measured[:_LISTED]] + _more(
+        len(measured) - _LISTED, "warning"
+    )
 
 
 def _with(plot: DraftPlot, other: object, overlap: Overlap) -> Problem:
@@ -214,8 +219,19 @@ def _roads(session: Session, plan: SupplyPlan, ours: Geometries) -> Geometries:
     )
 
 
-def _intricate(plot: DraftPlot) -> Problem:
-    return _problem("overlap_unmeasured", "error", _INTRICATE, plot, plot.geometry)
+def _more(count: int, severity: Literal["error", "warning"]) -> list[Problem]:
+    if count <= 0:
+        return []
+    text = N_("还有 {count} 处重叠没有列出。")
+    return [Problem("more_overlaps", severity, text, {"count": count})]
+
+
+def _intricate(plots: Sequence[DraftPlot], pairs: Pairs) -> list[Problem]:
+    rows = sorted(set(pairs[:, 0].tolist()))[:_LISTED]
+    return [
+        _problem("overlap_unmeasured", "error", _INTRICATE, plots[i], plots[i].geometry)
+        for i in rows
+    ]
 
 
 def _problem(

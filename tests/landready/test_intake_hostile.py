@@ -10,6 +10,7 @@ import pyogrio
 import pytest
 import shapely
 
+from landready import intake
 from landready.settings import Upload
 from tests.readings import (
     HAINAN,
@@ -198,3 +199,17 @@ def test_other_files_get_a_sentence_that_says_what_to_send(tmp_path, name, data,
     reading = read(path)
     assert codes(reading) == {code}
     assert len(reading.problems[0].message) > 5
+
+
+def test_a_file_with_thousands_of_faults_lists_as_many_as_a_person_reads(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("code,wkt\n" + "A,POLYGON((1 2\n" * 3000)
+    reading = read(path)
+    assert (len(reading.problems), reading.problems[-1].code) == (501, "more_problems")
+    assert reading.problems[-1].params["count"] == 2500
+    assert reading.problems[-1].severity == "error"
+
+
+def test_an_answer_larger_than_its_owner_can_hold_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(intake, "_ANSWER_MB", 1)
+    assert codes(read(geojson(tmp_path, *[SQUARE] * 9000))) == {"memory_limit"}

@@ -140,3 +140,13 @@ def test_combs_are_measured_in_the_guarded_child_and_not_for_ever(session, offic
     monkeypatch.setattr(overlapping, "_LIMITS", overlapping._LIMITS.model_copy(update={"cpu_s": 1}))
     plan = draft(session, office, comb(1500, upright=True), comb(1500, upright=False))
     assert [p.code for p in may_release(plan)] == ["overlap_unmeasured"]
+
+
+def test_plots_that_all_lie_on_one_place_are_counted_not_paired_for_ever(session, office):
+    same = np.array([square()] * 3000, dtype=object)
+    pairs = overlaps.among(same)
+    assert len(pairs) == overlaps.MOST
+    plan = draft(session, office, *[square()] * 40)
+    found = may_release(plan)
+    assert len(found) == 301
+    assert (found[0].code, found[0].params["count"]) == ("more_overlaps", 40 * 39 // 2 - 300)
