@@ -81,9 +81,11 @@ def extend_for_all(case: Case, now: Allocation, *, time_limit_s: float = 1.0) ->
 
     found, bound = _choose(case, now, aim, time_limit_s)
     if len(np.unique(case.plot[found])) < len(np.unique(case.plot[_all(case)])):
-        found = _nearest(case)
+        found = _covering(case, now)
     reach = float(case.hectares[np.unique(case.plot[found])].sum())
-    return _extension(case, found, reach, fewest=int(np.ceil(max(bound, 0.0) - 1e-6)))
+    if not (case.load(found) > case.room * FULL).any():
+        return _extension(case, found, reach, fewest=0)
+    return _extension(case, found, reach, fewest=int(max(np.ceil(bound - 1e-6), 1)))
 
 
 def curve(
@@ -200,12 +202,18 @@ def _least(case: Case, chosen: Ids, seconds: float) -> Ids:
     return chosen if out.values is None else program.chosen(out.values)
 
 
-def _nearest(case: Case) -> Ids:
-    """Everybody from the nearest: what can always be done when the solver has nothing in time."""
+def _covering(case: Case, now: Allocation) -> Ids:
+    """Everybody else from facilities that many of them can lean on: what can always be done when time runs out."""
     among = _all(case)
-    among = among[np.argsort(case.length_m[among], kind="stable")]
-    _, first = np.unique(case.plot[among] * case.needs + case.need[among], return_index=True)
-    return np.sort(among[first])
+    waiting = among[~now.served[case.plot[among]]]
+    task = case.plot * case.needs + case.need
+    made = [now.connection[now.served].ravel()]
+    while len(waiting):
+        most = int(np.bincount(case.facility[waiting]).argmax())
+        mine = waiting[case.facility[waiting] == most]
+        made.append(mine[np.unique(task[mine], return_index=True)[1]])
+        waiting = waiting[~np.isin(task[waiting], task[mine])]
+    return np.sort(np.concatenate(made))
 
 
 def _extension(case: Case, chosen: Ids, bound: float, fewest: int) -> Extension:

@@ -25,7 +25,7 @@ from landready.supplies import Facts, Posed, Supply, gather, pose
 from landready.utilities import Utility
 
 # Seconds for: all blocking utilities together, facilities to extend one by one, those for everybody, each utility by itself.
-_TOGETHER_S, _STEPS_S, _ALL_S, _ALONE_S = 2.0, 1.2, 0.4, 0.15
+_TOGETHER_S, _STEPS_S, _ALL_S, _ALONE_S = 1.3, 0.9, 0.3, 0.05
 STEPS = 5
 
 
@@ -121,7 +121,7 @@ class Together:
 
 
 def together(session: Session, plan: SupplyPlan, settings: Settings, now: datetime) -> Together:
-    """Weigh all plots of a released plan against what the facilities around them have left; takes about 4 s at the most.
+    """Weigh all plots of a released plan against what the facilities around them have left; takes about 4 s for 1,000 plots.
 
     Raises:
         NotAllowed: the asker is neither an office nor a supervisor.

@@ -5,7 +5,6 @@ state a capacity, and whose enterprise did not answer no. What is reserved is ta
 served from there. Plots of other plans that are only pushed take nothing.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +23,7 @@ from landready.capacity import Stated
 from landready.checks import Check, NearFacility
 from landready.db import as_engine
 from landready.demand import Standing
-from landready.layers import Facility
+from landready.leaning import among, near, roots
 from landready.plans import Plot, SupplyPlan
 from landready.settings import Settings
 from landready.utilities import Utility
@@ -100,11 +99,10 @@ def gather(session: Session, plan: SupplyPlan, settings: Settings, now: datetime
         if a.verdict in (AnswerVerdict.NOT_POSSIBLE, AnswerVerdict.NOT_CONCERNED)
     }
     figures = demand.figures(session, plots, settings.check)
-    near: dict[tuple[int, Utility], list[capacity.Candidate]] = defaultdict(list)
-    for one in capacity.candidates(session, plan.id, settings.check):
-        near[one.plot_id, one.utility].append(one)
+    with as_engine(session):
+        around = near(session, ids)
     reserved = capacity.reserved(session, ids, now)
-    roots = {c.facility_id for found in near.values() for c in found} | set(reserved.values())
+    roots = {one.root for found in around.values() for one in found} | set(reserved.values())
     left = {
         k: float(x.left)
         for k, x in capacity.held(session, roots, now).items()
@@ -115,16 +113,17 @@ def gather(session: Session, plan: SupplyPlan, settings: Settings, now: datetime
     for plot in plots:
         for u in Utility:
             key, high = (plot.id, u), figures[plot.id, u].high
-            willing = [c for c in near[key] if (plot.id, u.value, c.enterprise_id) not in no]
+            here = around.get((plot.id, u.value), ())
+            willing = [one for one in here if (plot.id, u.value, one.enterprise_id) not in no]
             if root := reserved.get((plot.id, u.value)):
-                far = next((c.distance_m for c in near[key] if c.facility_id == root), 0.0)
+                far = next((one.distance_m for one in here if one.root == root), 0.0)
                 options[key] = [Option(root, 0.0, far)]
             elif not willing:
-                lack[key] = Supply.REFUSED if near[key] else Supply.NONE
+                lack[key] = Supply.REFUSED if here else Supply.NONE
             elif high is None:
                 lack[key] = Supply.UNKNOWN
-            elif able := [c for c in willing if c.facility_id in left]:
-                options[key] = [Option(c.facility_id, high, c.distance_m) for c in able]
+            elif able := [one for one in willing if one.root in left]:
+                options[key] = [Option(one.root, high, one.distance_m) for one in able]
             else:
                 lack[key] = Supply.NOT_STATED
     return Facts(
@@ -168,15 +167,16 @@ def links(session: Session, plot_ids: Sequence[int]) -> dict[tuple[int, int], WK
     """Return, by plot and facility (lasting id), the shortest line between the two that the newest check found."""
     newest = (
         select(Check.id, Check.plot_id)
-        .where(Check.plot_id.in_(plot_ids))
+        .where(among(Check.plot_id, plot_ids))
         .ext(distinct_on(Check.plot_id, Check.utility))
         .order_by(Check.plot_id, Check.utility, Check.measured_at.desc(), Check.id.desc())
-        .subquery()
     )
     with as_engine(session):
+        plot_of = dict(session.execute(newest).all())
         rows = session.execute(
-            select(newest.c.plot_id, capacity.root().label("root"), NearFacility.link)
-            .join(NearFacility, NearFacility.check_id == newest.c.id)
-            .join(Facility, Facility.id == NearFacility.facility_id)
-        )
-        return {(row.plot_id, row.root): row.link for row in rows}
+            select(NearFacility.check_id, NearFacility.facility_id, NearFacility.link).where(
+                among(NearFacility.check_id, plot_of)
+            )
+        ).all()
+        lasting = roots(session, {row.facility_id for row in rows})
+    return {(plot_of[row.check_id], lasting[row.facility_id]): row.link for row in rows}
