@@ -216,7 +216,7 @@ def _running(session: Session, day: date) -> list[Running]:
         .options(joinedload(Push.plan), joinedload(Push.permit))
         .order_by(Push.id)
     ).unique()
-    found = [running for push in pushes for running in _of_push(push)]
+    found = [running for push in pushes for running in _of_push(push, day)]
     items = session.execute(
         select(Item, Permit.project_name)
         .join(Application, Application.id == Item.application_id)
@@ -244,13 +244,14 @@ def _running(session: Session, day: date) -> list[Running]:
     return found
 
 
-def _of_push(push: Push) -> Iterator[Running]:
+def _of_push(push: Push, day: date) -> Iterator[Running]:
+    """The clocks of one push. Once its answer is late, that it was not even opened is not told beside it."""
     if push.plan:
         title, answer = push.plan.title, "answer"
     else:
         title, answer = (push.permit.project_name if push.permit else ""), "contact"
     common = (push.enterprise_id, push.office_id, title[:200], push.id, None, str(push.uid))
-    if push.acknowledge_by and not push.opened_at:
+    if push.acknowledge_by and not push.opened_at and day <= push.due_on:
         yield Running("acknowledge", push.acknowledge_by, *common)
     yield Running(answer, push.due_on, *common)
 

@@ -131,6 +131,14 @@ def test_a_push_that_nobody_opened_is_reminded_of_too(case: Case) -> None:
     ]
 
 
+def test_a_push_that_is_late_and_unopened_is_told_of_once_a_day(case: Case) -> None:
+    with transaction(case.engine, ENGINE) as session:
+        push = session.get_one(Push, case.push)
+        push.opened_at, push.acknowledge_by = None, date(2026, 3, 3)
+    case.send(date(2026, 3, 10))
+    assert case.notices() == [("answer", "late", date(2026, 3, 10))]
+
+
 def test_a_moved_deadline_is_reminded_of_anew(case: Case) -> None:
     case.send(DUE)
     with transaction(case.engine, ENGINE) as session:
