@@ -134,6 +134,7 @@ def age_days(stated_at: datetime, now: datetime) -> int:
     return max(0, (now - stated_at).days)
 
 
-def names(claims: Sequence[Claim]) -> str:
-    """The codes of the plots that the asker may know, for a sentence."""
-    return "、".join(claim.code for claim in claims if claim.code)
+def names(claims: Sequence[Claim], most: int = 10) -> str:
+    """The codes of the plots that the asker may know, for a sentence; of many the first."""
+    codes = [claim.code for claim in claims if claim.code]
+    return "、".join([*codes[:most], "…"] if len(codes) > most else codes)

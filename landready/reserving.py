@@ -19,7 +19,7 @@ from landready.capacity import Stated
 from landready.clock import today as local_date
 from landready.connection_points import facilities_at
 from landready.db import as_engine
-from landready.loads import Claim, Load, names
+from landready.loads import Claim, Kind, Load, names
 from landready.plans import Plot
 from landready.pushes import Push
 from landready.reservations import Reservation
@@ -94,7 +94,7 @@ def wishes(
     for number, draft in enumerate(drafts):
         if number not in keeps:
             moving[draft.utility].add(draft.plot_id)
-    taken: dict[int, float] = defaultdict(float)
+    taken: dict[int, list[Claim]] = defaultdict(list)
     found: list[Wish | None] = []
     for number, (draft, plot) in enumerate(zip(drafts, plots, strict=True)):
         if number not in at:
@@ -104,10 +104,11 @@ def wishes(
         own = plot.id if number in keeps else None
         ahead = _ahead(queues[facility_id], own, moving[draft.utility])
         need = needs[plot.id, Utility(draft.utility)]
-        before = sum(claim.high or 0.0 for claim in ahead)
         if number not in keeps:
-            before += taken[facility_id]
-            taken[facility_id] += need.high or 0.0
+            ahead += tuple(taken[facility_id])
+            claim = Claim(plot.id, plot.code, Kind.HELD, need.low, need.high, now)
+            taken[facility_id].append(claim)
+        before = sum(claim.high or 0.0 for claim in ahead)
         found.append(
             Wish(
                 draft, plot, known[facility_id], need.low, need.high, before, ahead, keeps.get(number)

@@ -111,6 +111,7 @@ def test_many_answers_at_once_count_the_earlier_ones(case: Case) -> None:
     with transaction(case.engine, ENGINE) as session:
         codes = [session.get_one(Plot, plot).code for plot in case.plots]
     assert [p.where for p in refused.value.problems] == codes[2:]
+    assert f"（{'、'.join(codes[:3])}）" in refused.value.problems[1].message
     with case.water_session() as session:
         draft = AnswerDraft(0, "", READY, over=REASON)
         answering.answer_many(session, case.push, pairs, draft, **given)
