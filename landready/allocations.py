@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from time import perf_counter
 
 import numpy as np
 from sqlalchemy.orm import Session
@@ -26,6 +27,8 @@ from landready.utilities import Utility
 
 # Seconds for: all blocking utilities together, facilities to extend one by one, those for everybody, each utility by itself.
 _TOGETHER_S, _STEPS_S, _ALL_S, _ALONE_S = 1.3, 0.9, 0.3, 0.05
+# Reading and solving together; a slow reading leaves the solver less.
+_WHOLE_S = 4.0
 STEPS = 5
 
 
@@ -121,7 +124,7 @@ class Together:
 
 
 def together(session: Session, plan: SupplyPlan, settings: Settings, now: datetime) -> Together:
-    """Weigh all plots of a released plan against what the facilities around them have left; takes about 4 s for 1,000 plots.
+    """Weigh all plots of a released plan against what the facilities around them have left; gives the solver less time the longer the reading took.
 
     Raises:
         NotAllowed: the asker is neither an office nor a supervisor.
@@ -131,21 +134,25 @@ def together(session: Session, plan: SupplyPlan, settings: Settings, now: dateti
         raise NotAllowed
     if plan.state != "released":
         raise NotFound
+    began = perf_counter()
     facts = gather(session, plan, settings, now)
+    pace = min(max((_WHOLE_S - (perf_counter() - began)) / _WHOLE_S, 0.25), 1.0)
     rules = settings.gate.utilities
     blocking = tuple(u for u in Utility if u in rules and rules[u].effect == "block") or tuple(
         rules
     )
     posed = pose(facts, blocking)
-    found = allocate(posed.case, time_limit_s=_TOGETHER_S)
+    found = allocate(posed.case, time_limit_s=_TOGETHER_S * pace)
     steps = [
         _step(facts, posed, found, one)
-        for one in curve(posed.case, found, STEPS, time_limit_s=_STEPS_S)
+        for one in curve(posed.case, found, STEPS, time_limit_s=_STEPS_S * pace)
     ]
     lines = _lines(facts, posed, found)
     for_all = None
     if any(line.outcome is Supply.SHORT for line in lines):
-        for_all = _step(facts, posed, found, extend_for_all(posed.case, found, time_limit_s=_ALL_S))
+        for_all = _step(
+            facts, posed, found, extend_for_all(posed.case, found, time_limit_s=_ALL_S * pace)
+        )
     return Together(
         blocking=blocking,
         lines=lines,
