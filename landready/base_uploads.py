@@ -190,6 +190,18 @@ def name_crs(session: Session, settings: Settings, upload_id: int, crs: str) -> 
     _guess(upload)
 
 
+def confirm(session: Session, settings: Settings, upload_id: int, what: str, now: datetime) -> None:
+    """Keep what the planner confirms of the file (landready.confirmations).
+
+    Raises:
+        NotFound, Conflict: as `upload_of`.
+        Invalid: that is nothing to confirm.
+    """
+    upload = upload_of(session, upload_id)
+    uploads.confirm(session, settings, upload, what, actor_of(session).account_id, now)
+    _guess(upload)
+
+
 def publish(session: Session, upload_id: int, now: datetime) -> BaseLayer:
     """Make an upload the current version of its layer.
 

@@ -90,6 +90,19 @@ def crs(base_upload_id: int) -> ResponseReturnValue:
     return _to(base_upload_id)
 
 
+@pages.post("/base-layers/uploads/<int:base_upload_id>/confirm")
+@only(Role.OFFICE)
+def confirm(base_upload_id: int) -> ResponseReturnValue:
+    """Confirm turned axes or repairs (`what`)."""
+    what = request.form.get("what", "")
+    try:
+        base_uploads.confirm(database(), settings(), base_upload_id, what, now())
+    except Invalid as error:
+        return _waiting_page(base_upload_id, error.problems), 422
+    flash(_("已记录您的确认。"))
+    return _to(base_upload_id)
+
+
 @pages.post("/base-layers/uploads/<int:base_upload_id>/publish")
 @only(Role.OFFICE)
 def publish(base_upload_id: int) -> ResponseReturnValue:
@@ -169,6 +182,8 @@ def _waiting_page(upload_id: int, said: Sequence[Problem] = ()) -> str:
         columns=forms.columns(found),
         choices=forms.choices(found),
         asks_crs=forms.crs_question(found),
+        asked=forms.asked(found),
+        kept=forms.confirmed(found),
         source_crs=forms.system_name(found.source_crs),
         systems=forms.systems(),
         drawn=DRAWN,

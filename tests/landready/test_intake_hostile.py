@@ -213,3 +213,11 @@ def test_a_file_with_thousands_of_faults_lists_as_many_as_a_person_reads(tmp_pat
 def test_an_answer_larger_than_its_owner_can_hold_is_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(intake, "_ANSWER_MB", 1)
     assert codes(read(geojson(tmp_path, *[SQUARE] * 9000))) == {"memory_limit"}
+
+
+def test_a_file_that_is_zip_and_tar_at_once_is_refused(tmp_path):
+    path = zipped(tmp_path, {"a.shp": b"x", "a.shx": b"x", "a.dbf": b"x"})
+    data = bytearray(path.read_bytes())
+    data[257:262] = b"ustar"
+    path.write_bytes(data)
+    assert codes(read(path)) == {"send_zip"}

@@ -106,3 +106,14 @@ def test_a_layers_axes_are_turned_on_the_engineers_word(client, people, sign_in)
     assert "X、Y 已对调" in page
     assert "请核对地图上的位置" in page
     assert engineer.send(f"{address}/confirm", {"what": "x"}).status_code == 422
+
+
+def test_a_base_layers_repairs_are_consented_to(office):
+    content = json.dumps(collection(HOLE)).encode()
+    data = {"title": "绿地", "kind": "greens", "file": (io.BytesIO(content), "a.geojson")}
+    answer = office.send("/base-layers/upload", data, content_type="multipart/form-data")
+    address = answer.location
+    assert "已逐条核对，同意这些修补" in office.get(address).text
+    assert office.send(f"{address}/confirm", {"what": "repairs"}).status_code == 303
+    assert "同意修补" in office.get(address).text
+    assert office.send(f"{address}/publish").status_code == 303

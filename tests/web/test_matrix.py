@@ -98,6 +98,7 @@ OWNED = {
     "base_layers.waiting": {"GET": (OFFICE,)},
     "base_layers.columns": {"POST": (OFFICE,)},
     "base_layers.crs": {"POST": (OFFICE,)},
+    "base_layers.confirm": {"POST": (OFFICE,)},
     "base_layers.publish": {"POST": (OFFICE,)},
     "base_layers.discard": {"POST": (OFFICE,)},
     "layers.layer": {"GET": (ENTERPRISE,)},
