@@ -68,8 +68,10 @@ def extend(case: Case, now: Allocation, budget: int, *, time_limit_s: float = 1.
         columns = np.arange(program.z.start, program.z.stop)
         program.row(columns, np.ones(len(columns)), 0, budget)
 
-    found, bound = _choose(case, now, aim, time_limit_s)
-    return _extension(case, found, -bound, fewest=0)
+    found, bound = _choose(case, now, aim, _one_by_one(case, now, budget), time_limit_s)
+    # Without a bound of the solver: no more than everybody.
+    reach = float(case.hectares[np.unique(case.plot[_all(case)])].sum())
+    return _extension(case, found, min(-bound, reach), fewest=0)
 
 
 def extend_for_all(case: Case, now: Allocation, *, time_limit_s: float = 1.0) -> Extension:
@@ -79,9 +81,7 @@ def extend_for_all(case: Case, now: Allocation, *, time_limit_s: float = 1.0) ->
         program.cost[program.z] = 1.0
         program.low[program.y] = 1.0
 
-    found, bound = _choose(case, now, aim, time_limit_s)
-    if len(np.unique(case.plot[found])) < len(np.unique(case.plot[_all(case)])):
-        found = _covering(case, now)
+    found, bound = _choose(case, now, aim, _covering(case, now), time_limit_s)
     reach = float(case.hectares[np.unique(case.plot[found])].sum())
     if not (case.load(found) > case.room * FULL).any():
         return _extension(case, found, reach, fewest=0)
@@ -109,8 +109,13 @@ def _all(case: Case) -> Ids:
     return case.complete(np.arange(len(case.plot)))
 
 
-def _choose(case: Case, now: Allocation, aim: Aim, time_limit_s: float) -> tuple[Ids, float]:
-    """The connections that serve an aim best with the least extension, and a bound on the cost of the aim."""
+def _choose(
+    case: Case, now: Allocation, aim: Aim, start: Ids, time_limit_s: float
+) -> tuple[Ids, float]:
+    """The connections that serve an aim best with the least extension, and a bound on the cost of the aim.
+
+    `start` are connections that are known to keep to it: the solver may have nothing better in time.
+    """
     began = perf_counter()
 
     def left(share: float) -> float:
@@ -122,7 +127,7 @@ def _choose(case: Case, now: Allocation, aim: Aim, time_limit_s: float) -> tuple
     aim(program)
     bound = program.relaxed(left(_FOR_CHOICE)).bound
     standing = now.connection[now.served].ravel()
-    choices = [standing]
+    choices = [start]
     proved = False
     if len(among) <= _WHOLE:
         out = program.solve(left(_FOR_CHOICE))
@@ -200,6 +205,39 @@ def _least(case: Case, chosen: Ids, seconds: float) -> Ids:
     program.cost[far] = most / of_need[need[extendable]]
     out = program.solve(seconds)
     return chosen if out.values is None else program.chosen(out.values)
+
+
+def _one_by_one(case: Case, now: Allocation, budget: int) -> Ids:
+    """Extend one facility after the other, each time the one on which most land waits, as far as the others can give the rest."""
+    among = _all(case)
+    room = np.maximum(case.room - now.load, 0.0)
+    served, made = now.served.copy(), [*now.connection[now.served].ravel()]
+    for step in range(budget):
+        free = among[~served[case.plot[among]]]
+        fits = free[case.demand[free] <= room[case.facility[free]] * FULL]
+        short = np.ones((len(served), case.needs), dtype=bool)
+        short[case.plot[fits], case.need[fits]] = False
+        missing = short.sum(axis=1)[case.plot[free]]
+        helped = short[case.plot[free], case.need[free]] & (missing <= budget - step)
+        score = np.bincount(
+            case.facility[free[helped]],
+            case.hectares[case.plot[free[helped]]] / missing[helped],
+            minlength=len(room),
+        )
+        if not score.any():
+            break
+        room[int(score.argmax())] = np.inf
+        for plot in sorted(set(case.plot[free]), key=lambda p: (-case.hectares[p], p)):
+            mine = free[case.plot[free] == plot]
+            mine = mine[case.demand[mine] <= room[case.facility[mine]] * FULL]
+            mine = mine[np.argsort(case.length_m[mine], kind="stable")]
+            needs, first = np.unique(case.need[mine], return_index=True)
+            if len(needs) == case.needs:
+                room[case.facility[mine[first]]] -= case.demand[mine[first]]
+                np.maximum(room, 0.0, out=room)
+                served[plot] = True
+                made += [*mine[first]]
+    return np.array(made, dtype=np.int64)
 
 
 def _covering(case: Case, now: Allocation) -> Ids:

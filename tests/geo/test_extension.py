@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from bench.allocation import city
 from geo.allocation import allocate
 from geo.extension import curve, extend, extend_for_all
 from tests.geo.cases import case, cases, every_choice, worth
@@ -97,6 +98,21 @@ def test_where_all_are_served_nothing_is_extended():
     given_case, now = _with_now(case([1], [5], [(0, 0, 0, 5, 1)]))
     assert list(curve(given_case, now, 5)) == []
     assert extend_for_all(given_case, now).facilities.size == 0
+
+
+def test_without_time_something_is_found_and_the_gap_is_honest():
+    """No solver answers in no time: one facility after the other is extended, and the bound leaves the rest open."""
+    large = city(seed=1, plots=400, facilities=60, scarcity=1.0)
+    now = allocate(large, time_limit_s=0.3)
+    found = extend(large, now, 2, time_limit_s=0.0)
+    holds_its_word(large, now, found)
+    assert len(found.facilities) <= 2
+    assert found.hectares > now.hectares
+    assert 0 < found.gap < 1
+    everybody = extend_for_all(large, now, time_limit_s=0.0)
+    holds_its_word(large, now, everybody)
+    assert everybody.fewest <= len(everybody.facilities)
+    assert everybody.served[large.plot[large.complete(np.arange(len(large.plot)))]].all()
 
 
 def _with_now(given_case):
