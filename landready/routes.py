@@ -107,6 +107,16 @@ def of_plot(
     return {key: view(kept[key], now) for key in near}
 
 
+def of_permit(session: Session, permit_id: int, now: datetime) -> list[RouteView]:
+    """Return the routes with which a project was seeded, as far as the asker may see them: office and enterprise."""
+    found = session.scalars(
+        select(ConnectionRoute)
+        .where(ConnectionRoute.permit_id == permit_id)
+        .order_by(ConnectionRoute.id)
+    )
+    return [view(route, now) for route in found]
+
+
 def nearest_of_each(facilities: Iterable[NearFacility]) -> list[NearFacility]:
     """Return each enterprise's nearest facility, the nearest first."""
     first: dict[int, NearFacility] = {}

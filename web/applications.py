@@ -14,9 +14,10 @@ from landready.form_views import FieldView
 from landready.permit_items import add_item, remove_item
 from landready.project_pages import ApplicationPage, application_page, projects_of
 from landready.proposed_items import basis_of
+from landready.routes import RouteView, of_permit
 from landready.shapes import to_geojson
 from landready.submission import correct, submit
-from web import maps
+from web import maps, plot_shapes
 from web.auth import only
 from web.session import database, now, settings
 
@@ -87,6 +88,7 @@ def _items_of(application_id: int) -> str:
 
 def _page(application_id: int, faults: list[Problem] | None = None) -> str:
     page = application_page(database(), application_id, now())
+    ways = of_permit(database(), page.permit.id, now())
     there = {view.item.annex_no for view in page.items}
     choices = [i for i in annex.items().values() if i.kind == "permit" and i.number not in there]
     mine = g.actor.role in (Role.OWNER, Role.OFFICE)
@@ -94,7 +96,8 @@ def _page(application_id: int, faults: list[Problem] | None = None) -> str:
     return render_template(
         "applications/page.html",
         page=page,
-        map=_map(page),
+        map=_map(page, ways),
+        ways=ways,
         choices=choices if mine or connects else [],
         written=[f for f in page.fields if not f.enterprise],
         answered=_by_enterprise(page.fields),
@@ -123,7 +126,7 @@ def _by_enterprise(fields: Iterable[FieldView]) -> list[dict[str, FieldView]]:
     return list(rows.values())
 
 
-def _map(page: ApplicationPage) -> maps.Drawn:
+def _map(page: ApplicationPage, ways: list[RouteView]) -> maps.Drawn:
     permit = page.permit
     site = maps.Shape(to_geojson(permit.geom), "project", permit.project_name, (permit.permit_no,))
     layers = [[site]]
@@ -132,4 +135,5 @@ def _map(page: ApplicationPage) -> maps.Drawn:
             to_geojson(permit.plot.geom), "plot", permit.plot.name or permit.plot.code, dashed=True
         )
         layers.insert(0, [plot])
+    layers.append(plot_shapes.routes(ways))
     return maps.draw(settings(), layers, label=_("项目位置"), height="20rem")

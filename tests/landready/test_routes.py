@@ -246,9 +246,17 @@ def test_an_application_is_seeded_with_the_items_of_its_external_lines(database,
         (first, *_) = proposed_items.basis_of(proposed[7])
         assert first.utility == "water"
         assert first.reason.clause.clause.startswith("城市道路管理条例")
+        assert routes.of_permit(s, page.permit.id, LATER) == [], (
+            "the owner sees reasons, no network"
+        )
         said = {f.name: (f.value, f.source.text) for f in page.fields}
         assert said["external_items"] == ("7、8、9、10", "由系统按接入路线测算")
+        permit_id = page.permit.id
         assert float(said[f"water.{world.water.id}.external_line"][0]) > 500
+    for who in (world.office, world.water):
+        with transaction(database, actor(who)) as s:
+            (kept,) = routes.of_permit(s, permit_id, LATER)
+            assert kept.route.method == "roads"
 
 
 def test_the_owner_takes_a_proposed_item_out(database, settings, world):
