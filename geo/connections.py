@@ -6,6 +6,7 @@ mixed-integer program; without the whole numbers it is a flow with gains, which 
 """
 
 from dataclasses import dataclass, field
+from time import perf_counter
 
 import numpy as np
 import numpy.typing as npt
@@ -184,11 +185,15 @@ class Program:
 
     def solve(self, time_limit_s: float, gap: float = 0.0) -> Outcome:
         """Solve with whole numbers, until proved within `gap` (a share) or out of time. No facility is overfilled."""
+        began = perf_counter()
         out = self._run(time_limit_s, gap, self.whole)
         for _ in range(_ROUNDS):
             if out.values is None or not self._forbid_overfull(out.values):
                 return out
-            out = self._run(time_limit_s, gap, self.whole)
+            left = time_limit_s - (perf_counter() - began)
+            if left <= 0:
+                break
+            out = self._run(left, gap, self.whole)
         return Outcome(None, out.bound, proved=False)
 
     def chosen(self, values: Numbers) -> Ids:
