@@ -86,11 +86,7 @@ def gap(missing: float, whole: float) -> float:
 
 
 def allocate(case: Case, *, time_limit_s: float = 4.0) -> Allocation:
-    """Serve the most hectares, then by the shortest connections; ends after about `time_limit_s` seconds at the latest.
-
-    Raises:
-        BadCase: from making the case; nothing here.
-    """
+    """Serve the most hectares, then by the shortest connections; ends after about `time_limit_s` seconds at the latest."""
     work = _Work(case, perf_counter(), time_limit_s)
     for part in work.parts:
         if len(part.plots) <= _WHOLE or not part.binds:

@@ -66,11 +66,6 @@ class Source:
     waiting: tuple[PlotLine, ...]
     waiting_for: float
 
-    @property
-    def wanted(self) -> float:
-        """What this plan takes and would still take."""
-        return self.given + self.waiting_for
-
 
 @dataclass(frozen=True, slots=True)
 class UtilityLine:
