@@ -4,7 +4,7 @@ Whoever reserves at the same facility at the same moment waits: the lock of the 
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -179,11 +179,12 @@ def record(
     """Give up what the answers' earlier versions held and reserve what these ask for."""
     day = local_date(now)
     with as_engine(session):
+        wished = dict(zip(((a.plot_id, a.utility) for a in made), found, strict=True))
+        sold_pairs = _release(session, made[0].enterprise_id, wished, now) if made else set()
         for answer, wish in zip(made, found, strict=True):
-            reason = REPLACED if wish else TAKEN_BACK
-            sold = _release(session, answer, reason, now)
             if wish is None:
                 continue
+            sold = (answer.plot_id, answer.utility) in sold_pairs
             session.add(
                 Reservation(
                     answer_id=answer.id,
@@ -214,19 +215,26 @@ def expires(answer: Answer, days: int, day: date) -> date:
     return min(until, answer.valid_until or until)
 
 
-def _release(session: Session, answer: Answer, reason: str, now: datetime) -> bool:
-    """Give up what the pair holds; was its land sold?"""
+def _release(
+    session: Session, enterprise_id: int, wished: Mapping[Pair, Wish | None], now: datetime
+) -> set[Pair]:
+    """Give up what the pairs hold and return those whose land was sold."""
     open_ = session.scalars(
         select(Reservation).where(
-            Reservation.plot_id == answer.plot_id,
-            Reservation.utility == answer.utility,
-            Reservation.enterprise_id == answer.enterprise_id,
+            Reservation.enterprise_id == enterprise_id,
+            Reservation.plot_id.in_({plot_id for plot_id, _ in wished}),
             _OPEN,
         )
     ).all()
-    sold = any(r.state == "sold" for r in open_)
+    sold = set()
     for r in open_:
-        r.state, r.state_at, r.state_reason = "released", now, reason
+        pair = (r.plot_id, r.utility)
+        if pair not in wished:
+            continue
+        if r.state == "sold":
+            sold.add(pair)
+        r.state, r.state_at = "released", now
+        r.state_reason = REPLACED if wished[pair] else TAKEN_BACK
     session.flush()
     return sold
 
