@@ -21,6 +21,7 @@ Ints = npt.NDArray[np.int64]
 _WRONG = {
     wkb.BAD_TYPE: "a geometry is neither point, line nor polygon",
     wkb.BAD_BYTES: "a geometry ends too early",
+    wkb.NOT_CLOSED: "a ring is not closed",
     wkb.NOT_FINITE: "a coordinate is not a number that lies on Earth",
 }
 
@@ -37,7 +38,7 @@ class Flat:
         x, y: shape (vertices,), float64, in the CRS of whoever holds them.
         part_start: shape (parts + 1,), first vertex of each part.
         part_kind: shape (parts,), int8: POINT, LINE, SHELL or HOLE of geo.wkb.
-        start: shape (n + 1,), first part of each geometry; an empty or missing geometry has no part.
+        start: shape (n + 1,), first part of each geometry; parts without vertices are left out, so an empty or missing geometry has none.
     """
 
     x: Numbers
@@ -117,13 +118,16 @@ def from_wkb(buffer: npt.NDArray[np.uint8], starts: Ints) -> Flat:
     `starts`, shape (n + 1,): where each begins; one of no length is missing.
 
     Raises:
-        BadGeometry: a curve, a truncated geometry or a coordinate that is not finite.
+        BadGeometry: a curve, a truncated geometry, an open ring or a coordinate that lies nowhere on Earth.
     """
     starts = np.ascontiguousarray(starts, np.int64)
     counts = np.zeros((len(starts) - 1, 2), np.int64)
     wrong = wkb.measure(buffer, starts, counts)
     if wrong == wkb.BIG_ENDIAN:
-        return from_shapely(shapely.from_wkb(_each(buffer, starts)))
+        try:
+            return from_shapely(shapely.from_wkb(_each(buffer, starts)))
+        except shapely.errors.ShapelyError as error:
+            raise BadGeometry(_WRONG[wkb.BAD_BYTES]) from error
     if wrong != wkb.OK:
         raise BadGeometry(_WRONG[wrong])
     parts, vertices = counts.sum(axis=0)
@@ -131,8 +135,9 @@ def from_wkb(buffer: npt.NDArray[np.uint8], starts: Ints) -> Flat:
     part_start = np.empty(parts + 1, np.int64)
     kind = np.empty(parts, np.int8)
     wkb.read(buffer, starts, x.view(np.uint64), y.view(np.uint64), part_start, kind)
-    if wkb.orient(x, y, part_start, kind) != wkb.OK:
-        raise BadGeometry(_WRONG[wkb.NOT_FINITE])
+    wrong = wkb.orient(x, y, part_start, kind)
+    if wrong != wkb.OK:
+        raise BadGeometry(_WRONG[wrong])
     start = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts[:, 0])))
     return Flat(x, y, part_start, kind, start)
 

@@ -5,8 +5,10 @@ A segment lies in every cell it passes through, so a query reads runs of memory 
 and working CRS, kept as a folder of .npy files that worker processes share by memory map.
 """
 
+import os
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TypeVar
@@ -41,7 +43,7 @@ class Index:
         segments: shape (copies, 4), x and y of both ends.
         owner: shape (copies,), int32, place of the segment's facility in `ids`.
         sums: shape (rows + 1, columns + 1), copies south-west of each grid corner.
-        shapes: `n` geometries as they came.
+        shapes: `n` geometries, in the order of `ids`.
         body, body_boxes: places in `ids` of the facilities that cover ground (polygons), and their boxes.
         crs: as geo.frame.metric takes it.
     """
@@ -63,11 +65,14 @@ class Index:
 
 
 def build(ids: Ints, shapes: Flat, crs: str) -> Index:
-    """Build the index of facilities; ids must differ, their order does not matter.
+    """Build the index of facilities; ids must differ and not be negative, their order does not matter.
 
     Raises:
+        ValueError: an id is negative: -1 stands for no facility.
         MissingCRS: the CRS is missing or not in metres.
     """
+    if len(ids) and ids.min() < 0:
+        raise ValueError("ids of facilities must not be negative")
     order = np.argsort(ids, kind="stable")
     if not np.array_equal(order, np.arange(len(ids))):
         ids, shapes = ids[order], shapes.take(order)
@@ -102,23 +107,44 @@ def save(index: Index, folder: Path) -> None:
     """Keep an index as a folder; whoever comes second finds it there and leaves it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    for name, array in _arrays(index, ""):
-        np.save(draft / f"{name}.npy", array, allow_pickle=False)
-    (draft / "crs").write_text(index.crs, encoding="utf-8")
     try:
+        for name, array in _arrays(index, ""):
+            np.save(draft / f"{name}.npy", array, allow_pickle=False)
+        (draft / "crs").write_text(index.crs, encoding="utf-8")
+        for path in draft.iterdir():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        load(draft)  # a disk that filled up may have cut an array off
         draft.rename(folder)
     except OSError:
-        shutil.rmtree(draft)
         if not folder.is_dir():
             raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def load(folder: Path) -> Index:
     """Open a kept index without reading it: its arrays are memory-mapped and shared by all who open it.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: there is none, or it is not whole.
     """
+    try:
+        return _read(folder)
+    except (OSError, ValueError, EOFError) as error:
+        raise FileNotFoundError(folder) from error
+
+
+def discard(folder: Path) -> None:
+    """Take a kept index away; whoever has it open keeps it."""
+    if folder.exists():
+        grave = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        with suppress(OSError):  # another process was quicker
+            folder.rename(grave / folder.name)
+        shutil.rmtree(grave, ignore_errors=True)
+
+
+def _read(folder: Path) -> Index:
     return _opened(Index, folder, "")
 
 
@@ -158,9 +184,6 @@ def _segments(shapes: Flat) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int
     """All segments with the place of their geometry; a part of one vertex is a segment without length."""
     parts = np.diff(shapes.part_start)
     size = np.where(parts == 1, 1, np.maximum(parts - 1, 0))
-    if len(shapes.x):
-        lone = shapes.part_kind == wkb.POINT
-        size[lone] = np.isfinite(shapes.x[shapes.part_start[:-1][lone]])
     segments = np.empty((size.sum(), 4))
     owner = np.empty(size.sum(), np.int32)
     of_part = np.repeat(np.arange(len(shapes), dtype=np.int32), np.diff(shapes.start))
@@ -183,11 +206,11 @@ def _frame(segments: npt.NDArray[np.float64]) -> tuple[float, float, float, int,
     places += ((segments[:, 0] - west) / probe).astype(np.int64)
     crowd = np.bincount(places)
     mean = float((crowd.astype(float) ** 2).sum() / len(segments))
-    cell = probe * (_IN_A_CELL / max(mean, 1e-9)) ** 0.5
+    cell = min(max(probe * (_IN_A_CELL / max(mean, 1e-9)) ** 0.5, _SMALLEST_M), _LARGEST_M)
     # Not more cells than a few for every segment, however far apart they lie.
     cell = max(cell, (width * height / (8.0 * len(segments) + 65_536)) ** 0.5)
     cell = max(cell, (width + height) / (4.0 * len(segments) + 65_536))
-    cell = max(min(cell, _LARGEST_M), _SMALLEST_M, max(width, height) / 1e5)
+    cell = max(cell, max(width, height) / 1e5)
     return west, south, cell, int(width / cell) + 1, int(height / cell) + 1
 
 

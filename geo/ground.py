@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from geo import wkb
 from geo.flat import Flat, Ints, Numbers
@@ -17,6 +18,7 @@ class Plots(NamedTuple):
     x: Numbers
     y: Numbers
     part_start: Ints
+    part_kind: npt.NDArray[np.int8]
     start: Ints
     bounds: Numbers
 
@@ -60,7 +62,7 @@ class Ground:
 
     def arrays(self) -> Plots:
         flat = self.shapes
-        return Plots(flat.x, flat.y, flat.part_start, flat.start, self.bounds)
+        return Plots(flat.x, flat.y, flat.part_start, flat.part_kind, flat.start, self.bounds)
 
 
 def _z_order(bounds: Numbers) -> Ints:
@@ -92,10 +94,19 @@ def first_corners(flat: Flat, chosen: Ints) -> tuple[Ints, Ints]:
 
 @kernel
 def _inside(
-    x: Numbers, y: Numbers, part_start: Ints, lo: int, hi: int, px: float, py: float
+    x: Numbers,
+    y: Numbers,
+    part_start: Ints,
+    kind: npt.NDArray[np.int8],
+    lo: int,
+    hi: int,
+    px: float,
+    py: float,
 ) -> bool:
     odd = False
     for p in range(lo, hi):
+        if kind[p] < wkb.SHELL:
+            continue
         for i in range(part_start[p], part_start[p + 1] - 1):
             if (y[i] <= py) != (y[i + 1] <= py):
                 side = (x[i + 1] - x[i]) * (py - y[i]) - (y[i + 1] - y[i]) * (px - x[i])
@@ -107,7 +118,7 @@ def _inside(
 def covers(shapes: Flat, place: int, px: float, py: float) -> bool:
     """Does a polygon hold a point? On its outline either answer may come."""
     lo, hi = shapes.start[place], shapes.start[place + 1]
-    return bool(_inside(shapes.x, shapes.y, shapes.part_start, lo, hi, px, py))
+    return bool(_inside(shapes.x, shapes.y, shapes.part_start, shapes.part_kind, lo, hi, px, py))
 
 
 @kernel

@@ -6,7 +6,6 @@ changed. So the cache is kept under a name made of the sources of all such modul
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,12 +17,14 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def _cache() -> Path:
-    sources = b"".join(s for p in sorted(_HERE.glob("*.py")) if b"geo.kernel" in (s := p.read_bytes()))
+    sources = b"".join(
+        s for p in sorted(_HERE.glob("*.py")) if b"geo.kernel" in (s := p.read_bytes())
+    )
     name = f"kernels-{hashlib.sha256(sources).hexdigest()[:16]}"
     beside = _HERE / "__pycache__"
     if os.access(beside if beside.exists() else _HERE, os.W_OK):
         return beside / name
-    return Path(tempfile.gettempdir()) / f"landready-{os.getuid()}" / name
+    return Path.home() / ".cache" / "landready" / name
 
 
 if not numba.config.CACHE_DIR:

@@ -7,11 +7,13 @@ whole number loses none of it.
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from numba import types
 from numba.extending import intrinsic
 
 from geo.flat import Ints, Numbers
 from geo.kernel import fast_kernel, kernel
+from geo.wkb import SHELL
 
 # Rows of an edge array.
 AX, AY, BX, BY, DX, DY, INV = 0, 1, 2, 3, 4, 5, 6
@@ -50,6 +52,7 @@ def load_edges(
     x: Numbers,
     y: Numbers,
     part_start: Ints,
+    kind: npt.NDArray[np.int8],
     first_part: int,
     last_part: int,
     origin: tuple[float, float],
@@ -59,6 +62,8 @@ def load_edges(
     """Fill the edges of the rings `first_part` up to `last_part`, and the box of every block; return how many."""
     n = 0
     for p in range(first_part, last_part):
+        if kind[p] < SHELL:
+            continue
         for i in range(part_start[p], part_start[p + 1] - 1):
             ax, ay = x[i] - origin[0], y[i] - origin[1]
             bx, by = x[i + 1] - origin[0], y[i + 1] - origin[1]
@@ -112,7 +117,8 @@ def _to_segment(
     The third value says whether some edge may cross the segment; noise on collinear lines can pretend it.
     """
     sx, sy = qx - px, qy - py
-    inverse = 1.0 / (sx * sx + sy * sy)
+    square = sx * sx + sy * sy
+    inverse = 1.0 / square if square > 0 else 0.0
     best = _FAR
     odd = 0
     crossed = 0
@@ -197,7 +203,7 @@ def distance(
 
     A distance above `enough` may come out larger than it is.
     """
-    best = enough * enough * (1 + 1e-12)
+    best = max(enough * enough * (1 + 1e-12), TOUCH_M * TOUCH_M)
     bound = best
     odd = 0
     lone = px == qx and py == qy

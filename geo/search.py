@@ -194,7 +194,7 @@ def _scan(
     for s in range(first, last):
         px, py, qx, qy = segments[s, 0], segments[s, 1], segments[s, 2], segments[s, 3]
         gap = reach.box_gap(west, south, east, north, px, py, qx, qy)
-        if gap > worst * worst * (1 + 1e-12):
+        if gap > max(worst * worst * (1 + 1e-12), reach.TOUCH_M * reach.TOUCH_M):
             continue
         place = owner[s]
         if gone.size and gone[place]:
@@ -261,6 +261,7 @@ def _search(
             plots.x,
             plots.y,
             plots.part_start,
+            plots.part_kind,
             plots.start[i],
             plots.start[i + 1],
             origin,
@@ -319,7 +320,7 @@ def _search(
                 and c1 + ring >= columns - 1
                 and r1 + ring >= lines - 1
             )
-            if everything or margin > min(radius, gaps[row, rank]):
+            if everything or margin > min(radius, gaps[row, rank]) + reach.TOUCH_M:
                 break
             ring += 1
 
@@ -342,6 +343,7 @@ def _link(
             plots.x,
             plots.y,
             plots.part_start,
+            plots.part_kind,
             plots.start[i],
             plots.start[i + 1],
             (ox, oy),

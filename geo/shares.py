@@ -119,10 +119,9 @@ def _load(
         if kind[p] < wkb.SHELL:
             continue
         for v in range(part_start[p], part_start[p + 1] - 1):
-            if x[v] != x[v + 1]:
-                edges[n, 0], edges[n, 1] = x[v] - west, y[v] - base
-                edges[n, 2], edges[n, 3] = x[v + 1] - west, y[v + 1] - base
-                n += 1
+            edges[n, 0], edges[n, 1] = x[v] - west, y[v] - base
+            edges[n, 2], edges[n, 3] = x[v + 1] - west, y[v + 1] - base
+            n += edges[n, 0] != edges[n, 2]
     return n
 
 
@@ -130,6 +129,8 @@ def _load(
 def _under(edges: Numbers, n: int, px: float, py: float, qx: float, qy: float) -> float:
     """Signed area that the trapezoid under one edge of the area shares with the plot."""
     sign = 1.0
+    if px == qx:
+        return 0.0
     if px < qx:
         sign = -1.0
     else:

@@ -15,6 +15,7 @@ BAD_TYPE = 1  # a curve, a surface, anything that is not made of straight segmen
 BAD_BYTES = 2  # ends before its own counts say
 BIG_ENDIAN = 3
 NOT_FINITE = 4
+NOT_CLOSED = 5
 
 # No frame on Earth has coordinates as large: metres.
 FARTHEST_M = 1e9
@@ -65,19 +66,51 @@ def _rings(buffer: _Bytes, at: int, end: int, dims: int) -> tuple[int, int, int]
         return 0, 0, end + 1
     rings = _u32(buffer, at)
     at += 4
-    vertices = 0
-    for _ in range(rings):
+    some = vertices = 0
+    for ring in range(rings):
         if at + 4 > end:
             return 0, 0, end + 1
         n = _u32(buffer, at)
         at += 4 + 8 * dims * n
         vertices += n
-    return rings, vertices, at
+        if n > 0 and some == 0 and ring > 0:
+            return 0, 0, end + 1  # holes without a shell
+        some += n > 0
+    return some, vertices, at
+
+
+@kernel
+def _nowhere(buffer: _Bytes, at: int) -> bool:
+    """Is a point empty, both ordinates NaN?"""
+    size, nothing = np.uint64(0x7FFFFFFFFFFFFFFF), np.uint64(0x7FF0000000000000)
+    return bool(_u64(buffer, at) & size > nothing and _u64(buffer, at + 8) & size > nothing)
+
+
+@kernel
+def _number(buffer: _Bytes, at: int, end: int) -> tuple[int, int]:
+    """Read how many follow, and where; beyond `end` when it is cut off."""
+    if at + 4 > end:
+        return 0, end + 1
+    return _u32(buffer, at), at + 4
+
+
+@kernel
+def _leaf(buffer: _Bytes, at: int, end: int, dims: int, code: int) -> tuple[int, int, int]:
+    """Count parts and vertices of a point, line or polygon; where it ends, beyond `end` when it is cut off."""
+    if code == 3:
+        return _rings(buffer, at, end, dims)
+    if code == 2:
+        n, at = _number(buffer, at, end)
+        return int(n > 0), n, at + 8 * dims * n
+    if at + 8 * dims > end:
+        return 0, 0, end + 1
+    there = int(not _nowhere(buffer, at))
+    return there, there, at + 8 * dims
 
 
 @kernel
 def measure(buffer: _Bytes, starts: _Ints, counts: _Ints) -> int:
-    """Count parts and vertices of every geometry into `counts`, shape (n, 2). Empty points count as nothing."""
+    """Count parts and vertices of every geometry into `counts`, shape (n, 2). Empty parts count as nothing."""
     for g in range(starts.size - 1):
         at, end = starts[g], starts[g + 1]
         parts = vertices = 0
@@ -87,27 +120,15 @@ def measure(buffer: _Bytes, starts: _Ints, counts: _Ints) -> int:
             wrong, code, dims, at = _head(buffer, at, end)
             if wrong != OK:
                 return wrong
-            if code == 1:
-                parts += 1
-                vertices += 1
-                at += 8 * dims
-            elif code == 2 or 4 <= code <= 7:
-                if at + 4 > end:
-                    return BAD_BYTES
-                n = _u32(buffer, at)
-                at += 4
-                if code == 2:
-                    parts += 1
-                    vertices += n
-                    at += 8 * dims * n
-                else:
-                    left += n
-            elif code == 3:
-                rings, inside, at = _rings(buffer, at, end, dims)
-                parts += rings
-                vertices += inside
-            else:
+            if not 1 <= code <= 7:
                 return BAD_TYPE
+            if code > 3:
+                n, at = _number(buffer, at, end)
+                left += n
+            else:
+                some, inside, at = _leaf(buffer, at, end, dims, code)
+                parts += some
+                vertices += inside
             if at > end or left > end - at:
                 return BAD_BYTES
         counts[g, 0] = parts
@@ -148,34 +169,30 @@ def read(
         while left > 0:
             left -= 1
             _, code, dims, at = _head(buffer, at, end)
+            rings = 1
+            n = 1
             if code == 1:
-                _points(buffer, at, 1, dims, x, y, v)
-                at += 8 * dims
-                v += 1
-                kind[p] = POINT
-                p += 1
-                part_start[p] = v
+                n = 0 if _nowhere(buffer, at) else 1
+            elif code != 3:
+                n = _u32(buffer, at)
+                at += 4
+            else:
+                rings = _u32(buffer, at)
+                at += 4
+            if code > 3:
+                left += n
                 continue
-            n = _u32(buffer, at)
-            at += 4
-            if code == 2:
+            for ring in range(rings):
+                if code == 3:
+                    n = _u32(buffer, at)
+                    at += 4
                 _points(buffer, at, n, dims, x, y, v)
-                at += 8 * dims * n
+                at += 8 * dims * (1 if code == 1 else n)
                 v += n
-                kind[p] = LINE
-                p += 1
-                part_start[p] = v
-            elif code == 3:
-                for ring in range(n):
-                    m = _u32(buffer, at)
-                    _points(buffer, at + 4, m, dims, x, y, v)
-                    at += 4 + 8 * dims * m
-                    v += m
-                    kind[p] = SHELL if ring == 0 else HOLE
+                if n > 0:
+                    kind[p] = code - 1 if code < 3 else (SHELL if ring == 0 else HOLE)
                     p += 1
                     part_start[p] = v
-            else:
-                left += n
 
 
 @kernel
@@ -185,19 +202,16 @@ def orient(
     part_start: _Ints,
     kind: npt.NDArray[np.int8],
 ) -> int:
-    """Turn shells counter-clockwise and holes clockwise in place, and look at every ordinate.
-
-    An empty point (NaN, NaN) is left: it is never near anything.
-    """
+    """Turn shells counter-clockwise and holes clockwise in place, and look at every ordinate and whether rings close."""
     for p in range(kind.size):
         lo, hi = part_start[p], part_start[p + 1]
-        if kind[p] == POINT and np.isnan(x[lo]) and np.isnan(y[lo]):
-            continue
         for i in range(lo, hi):
             if not (abs(x[i]) < FARTHEST_M and abs(y[i]) < FARTHEST_M):
                 return NOT_FINITE
         if kind[p] < SHELL:
             continue
+        if x[lo] != x[hi - 1] or y[lo] != y[hi - 1]:
+            return NOT_CLOSED
         twice = 0.0
         for i in range(lo, hi - 1):
             twice += (x[i] - x[lo]) * (y[i + 1] - y[lo]) - (x[i + 1] - x[lo]) * (y[i] - y[lo])

@@ -5,7 +5,7 @@ In: `plots` and `facilities` (with a `kind`), and where there are any `service_a
 what the straight connection to the nearest facility crosses) and `cover` (plot, area, share).
 """
 
-import json
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyproj import CRS
 
-from geo import coverage, flat, grid
+from geo import coverage, grid
 from geo.errors import Refused
 from geo.flat import Flat, Ints
 from geo.frame import CRSMismatch, MissingCRS
@@ -25,6 +25,7 @@ from geo.ground import Ground
 from geo.network import Network
 from geo.outlines import Outlines
 from geo.threads import each
+from landready import geoparquet
 from landready.errors import Invalid
 
 BARRIERS = ("roads", "zones", "greens")
@@ -59,26 +60,29 @@ def read(folder: Path) -> Layers:
     Raises:
         Invalid: a file or a column is missing, an id comes twice, the CRS is missing, not in metres or not the same everywhere.
     """
-    frames: dict[str, str] = {}
-    plots, _ = _read(folder, "plots", frames)
-    facilities, kind = _read(folder, "facilities", frames, "kind")
-    areas, _ = _read(folder, "service_areas", frames)
-    barriers = {name: _read(folder, name, frames)[0] for name in BARRIERS}
+    plots = geoparquet.read(folder / "plots.parquet")
+    facilities = geoparquet.read(folder / "facilities.parquet", "kind")
+    others = {}
+    for name in ("service_areas", *BARRIERS):
+        path = folder / f"{name}.parquet"
+        others[name] = geoparquet.read(path) if path.exists() else geoparquet.nothing(plots.crs)
+    frames = {"plots": plots.crs, "facilities": facilities.crs}
+    frames |= {name: layer.crs for name, layer in others.items()}
     if len(set(frames.values())) > 1:
         said = ", ".join(f"{name}: {CRS(text).name}" for name, text in frames.items())
         raise _bad(f"坐标系不一致 · not all in one CRS: {said}")
-    encoded = pc.dictionary_encode(kind).combine_chunks()
+    encoded = pc.dictionary_encode(facilities.column)
     order = pc.sort_indices(encoded.dictionary).to_numpy()
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     return Layers(
-        crs=frames["plots"],
-        plots=plots,
-        facilities=facilities,
+        crs=plots.crs,
+        plots=(plots.ids, plots.shapes),
+        facilities=(facilities.ids, facilities.shapes),
         kinds=encoded.dictionary.take(order),
         kind=place[encoded.indices.to_numpy()],
-        areas=areas,
-        barriers=barriers,
+        areas=(others["service_areas"].ids, others["service_areas"].shapes),
+        barriers={name: (others[name].ids, others[name].shapes) for name in BARRIERS},
     )
 
 
@@ -122,28 +126,30 @@ def query(
         )
         plot, rank = np.nonzero(reached.near.facility >= 0)
         found = reached.near.facility[plot, rank], reached.near.distance[plot, rank]
-        near.append((plot, np.full(len(plot), place), rank + 1, *found))
+        near.append((ground.ids[plot], np.full(len(plot), place), rank + 1, *found))
         for code, (name, outlines) in enumerate(indexed.barriers.items()):
             plot, shape = reached.crossed[name]
             where = np.full(len(plot), place), np.full(len(plot), code)
-            cross.append((plot, *where, outlines.ids[shape]))
+            cross.append((ground.ids[plot], *where, outlines.ids[shape]))
     plot, area, share = coverage.served(ground, indexed.areas, threads=threads)
     names = pa.array(list(indexed.barriers), pa.string())
     rows, kind, rank, facility, distance = _sorted(near, 3)
-    crossing, of, barrier, met = _sorted(cross, 4)
+    crossing, of, barrier, met = _sorted(cross, 4)[:4]
+    order = np.lexsort((indexed.areas.ids[area], ground.ids[plot]))
+    plot, area, share = plot[order], area[order], share[order]
     return {
         "near": pa.table(
             {
-                "plot": ground.ids[rows],
+                "plot": rows,
                 "kind": kinds.take(kind),
                 "rank": rank.astype(np.int16),
                 "fac": facility,
-                "dist": distance,
+                "dist": distance.astype(np.float64),
             }
         ),
         "cross": pa.table(
             {
-                "plot": ground.ids[crossing],
+                "plot": crossing,
                 "kind": kinds.take(of),
                 "btype": names.take(barrier),
                 "bid": met,
@@ -163,12 +169,13 @@ def write(tables: dict[str, pa.Table], folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, table in tables.items():
-            draft = folder / f".{name}.parquet"
-            pq.write_table(table, draft)
-            draft.replace(folder / f"{name}.parquet")
-    except OSError as error:
-        raise _bad(f"无法写入 · cannot write to {folder}: {error.strerror}") from error
+        with tempfile.TemporaryDirectory(prefix=".coverage-", dir=folder) as draft:
+            for name, table in tables.items():
+                pq.write_table(table, Path(draft) / name)
+                (Path(draft) / name).replace(folder / f"{name}.parquet")
+    except (OSError, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())
+        raise _bad(f"无法写入 · cannot write to {folder}: {reason}") from error
 
 
 def _bad(text: str) -> Invalid:
@@ -176,61 +183,9 @@ def _bad(text: str) -> Invalid:
 
 
 def _sorted(parts: Sequence[tuple[Any, ...]], keys: int) -> list[Any]:
-    """Columns of all parts together, ordered by the first `keys` of them."""
+    """Columns of all parts together, ordered by the first `keys` of them; no parts make five empty columns."""
+    if not parts:
+        return [np.zeros(0, np.int64)] * 5
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     order = np.lexsort(columns[:keys][::-1])
     return [column[order] for column in columns]
-
-
-def _read(
-    folder: Path, name: str, frames: dict[str, str], *more: str
-) -> tuple[tuple[Ints, Flat], Any]:
-    """Ids and shapes of one file, and its further column; only plots and facilities must be there."""
-    path = folder / f"{name}.parquet"
-    if not path.is_file() and name not in ("plots", "facilities"):
-        return (np.zeros(0, np.int64), flat.from_pieces([])), None
-    try:
-        file = pq.ParquetFile(path)
-        geometry, frames[name] = _geometry(path, file.schema_arrow.metadata or {})
-        columns = ["id", *more, geometry]
-        if missing := [c for c in columns if c not in file.schema_arrow.names]:
-            raise _bad(f"{path}: 缺少列 · column missing: {', '.join(missing)}")
-        table = file.read(columns=columns)
-        ids = np.ascontiguousarray(table["id"].to_numpy().astype(np.int64, casting="safe"))
-        shapes = _shapes(table[geometry])
-    except (OSError, pa.ArrowException) as error:
-        reason = " ".join(str(error).split())
-        raise _bad(f"{path}: 不能读取 · cannot be read: {reason}") from error
-    except TypeError as error:
-        raise _bad(f"{path}: id 不是整数 · id is not an integer") from error
-    except flat.BadGeometry as error:
-        raise _bad(f"{path}: 图形有误 · bad geometry: {error}") from error
-    if len(np.unique(ids)) < len(ids):
-        raise _bad(f"{path}: id 重复 · an id comes twice")
-    return (ids, shapes), table[more[0]] if more else None
-
-
-def _geometry(path: Path, metadata: dict[bytes, bytes]) -> tuple[str, str]:
-    """Name and CRS of the geometry column, from GeoParquet's metadata (version 1.1)."""
-    if b"geo" not in metadata:
-        raise _bad(f"{path}: 不是 GeoParquet · not GeoParquet")
-    about = json.loads(metadata[b"geo"])
-    name = about["primary_column"]
-    column = about["columns"][name]
-    if column.get("encoding") != "WKB":
-        raise _bad(f"{path}: 图形不是 WKB · the geometry is not WKB: {column.get('encoding')}")
-    if not column.get("crs"):
-        raise _bad(f"{path}: 没有坐标系 · without a projected CRS")
-    crs = CRS.from_json_dict(column["crs"])
-    code = crs.to_epsg()
-    return name, f"EPSG:{code}" if code else crs.to_wkt()
-
-
-def _shapes(column: pa.ChunkedArray) -> Flat:
-    """The geometries of a column of well-known binary."""
-    whole = pc.fill_null(pc.cast(column, pa.large_binary()), b"").combine_chunks()
-    if isinstance(whole, pa.ChunkedArray):
-        whole = pa.concat_arrays(whole.chunks) if whole.num_chunks else pa.array([], whole.type)
-    _, starts, content = whole.buffers()
-    begin = np.frombuffer(starts, np.int64)[whole.offset : whole.offset + len(whole) + 1]
-    return flat.from_wkb(np.frombuffer(content or b"", np.uint8), begin)

@@ -1,5 +1,6 @@
 """The command line. Every command parses, calls one function and prints; errors are one line on stderr."""
 
+import math
 import os
 import sys
 from datetime import UTC, datetime
@@ -104,6 +105,8 @@ def coverage(data: Path, out: Path, radius: float, nearest: int, threads: int | 
     """Measure the plots of a folder of GeoParquet files; write near, cross and cover as Parquet to --out."""
     from landready import batch
 
+    if not math.isfinite(radius):
+        raise click.BadParameter("应为有限的数 · must be finite", param_hint="--radius")
     threads = threads or len(os.sched_getaffinity(0))
     started = perf_counter()
     layers = batch.read(data)

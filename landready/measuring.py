@@ -33,6 +33,7 @@ from landready.utilities import Utility
 # A degree of latitude is at least 110.5 km; a tenth more makes up for the scale of any working CRS.
 _METRES_A_DEGREE = 110_500 / 1.1
 _Box = tuple[float, float, float, float]
+_TURN = 4600002
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,21 @@ def measure(
         ValueError: a plot lies outside the zones of China and no working CRS is configured.
     """
     checks: list[Check] = []
+    take_turn(session)
     with as_engine(session):
         for here in _around_each(plots, settings):
             for utility in utilities:
                 checks += _measure(session, settings, here, utility, now)
     return checks
+
+
+def take_turn(session: Session, *, alone: bool = False) -> None:
+    """Let releases measure side by side, and a changed layer's re-measuring alone, until the transaction ends.
+
+    Else a release that measured the layer of before could commit after the look for plots that the change touches.
+    """
+    lock = func.pg_advisory_xact_lock if alone else func.pg_advisory_xact_lock_shared
+    session.execute(select(lock(_TURN)))
 
 
 def grounds(plots: Sequence[Plot], settings: Settings) -> Iterator[Ground]:

@@ -1,7 +1,13 @@
-"""After a layer changed: exactly the plots it can touch are measured again, and no others."""
+"""After a layer changed: exactly the plots it can touch are measured again, and no others.
 
-from collections.abc import Iterator, Sequence
+A release and this take turns (landready.measuring.take_turn): a plan that is being released while a layer changes is seen by one
+of the two.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from sqlalchemy import Row, func, select
@@ -16,32 +22,33 @@ from geo.search import nearest
 from landready import layer_indexes
 from landready.checks import Check
 from landready.layers import Facility, Layer, ServiceArea
-from landready.measuring import grounds, measure
+from landready.measuring import grounds, measure, take_turn
 from landready.plans import Plot, SupplyPlan
 from landready.settings import Settings
 from landready.utilities import Utility
 
 
-def remeasure_next(session: Session, settings: Settings, now: datetime) -> int | None:
-    """Take the oldest layer version that plots were not measured against yet; how many were, None when there is no such layer.
+def outstanding(session: Session) -> list[int]:
+    """Ids of the layer versions that plots were not measured against yet, oldest first."""
+    waiting = select(Layer.id).where(Layer.current, Layer.remeasured_at.is_(None))
+    return list(session.scalars(waiting.order_by(Layer.id)))
 
-    Plots of released plans that were measured before get a new check for the layer's utility. Needs to be the engine.
+
+def remeasure(session: Session, settings: Settings, layer_id: int, now: datetime) -> int:
+    """Give the plots of released plans that a layer version touches a new check for its utility; return how many.
+
+    Needs to be the engine. Another process that does the same waits and then finds nothing to do.
     """
-    layer = session.scalar(
-        select(Layer)
-        .where(Layer.current, Layer.remeasured_at.is_(None))
-        .order_by(Layer.id)
-        .limit(1)
-        .with_for_update(of=Layer, skip_locked=True)
-    )
-    if layer is None:
-        return None
-    layer.remeasured_at = now
+    take_turn(session, alone=True)
+    layer = session.get_one(Layer, layer_id, populate_existing=True)
+    if not layer.current or layer.remeasured_at:
+        return 0
     touched = _touched(session, settings, layer)
     knowing = _measured_against(session, layer, [plot.id for plot in touched])
     plots = [plot for plot in touched if plot.id not in knowing]
     if plots:
         measure(session, settings, plots, now, (Utility(layer.utility),))
+    layer.remeasured_at = now
     return len(plots)
 
 
@@ -57,42 +64,57 @@ def _measured_against(session: Session, layer: Layer, plot_ids: Sequence[int]) -
 
 
 def _touched(session: Session, settings: Settings, layer: Layer) -> list[Plot]:
-    """The released plots for which the layer's change from its previous version can matter."""
-    before = session.scalar(
-        select(Layer).where(
-            Layer.enterprise_id == layer.enterprise_id,
-            Layer.kind == layer.kind,
-            Layer.utility == layer.utility,
-            Layer.title == layer.title,
-            Layer.version == layer.version - 1,
-        )
-    )
+    """The released plots for which the change from any version they may have been measured against can matter."""
     plots = session.scalars(
         select(Plot)
         .join(SupplyPlan, SupplyPlan.id == Plot.plan_id)
         .where(SupplyPlan.state == "released")
         .order_by(Plot.id)
     ).all()
-    removed, added = _change(session, before, layer)
-    if not plots or not (removed or added):
+    if not plots:
         return []
-    by_id = {plot.id: plot for plot in plots}
-    near = layer.kind == "facilities"
-    return [
-        by_id[plot_id]
-        for here in grounds(plots, settings)
-        for plot_id in (
-            _losing_or_gaining(session, settings, here, before, removed, added)
-            if near
-            else _under(here, [*removed, *added])
+    found: set[int] = set()
+    here = list(grounds(plots, settings))
+    for before in _before(session, layer):
+        removed, added = _change(session, before, layer)
+        if not (removed or added):
+            continue
+        for ground in here:
+            if layer.kind == "facilities":
+                found |= _losing_or_gaining(session, settings, ground, before, removed, added)
+            else:
+                found |= _under(ground, [*removed, *added])
+    return [plot for plot in plots if plot.id in found]
+
+
+def _before(session: Session, layer: Layer) -> list[Layer | None]:
+    """The versions before this one, back to the last against which everything was measured; None: there was nothing.
+
+    One in between may have been met by a release, or by none: two versions can come before one look of the sweep.
+    """
+    versions = session.scalars(
+        select(Layer)
+        .where(
+            Layer.enterprise_id == layer.enterprise_id,
+            Layer.kind == layer.kind,
+            Layer.utility == layer.utility,
+            Layer.title == layer.title,
+            Layer.version < layer.version,
         )
-    ]
+        .order_by(Layer.version.desc())
+    )
+    found: list[Layer | None] = []
+    for version in versions:
+        found.append(version)
+        if version.remeasured_at:
+            return found
+    return [*found, None]
 
 
 def _change(
     session: Session, before: Layer | None, layer: Layer
-) -> tuple[list[Row[int, bytes]], list[Row[int, bytes]]]:
-    """What only the version before holds, and what only this one does: rows of id and shape."""
+) -> tuple[list[Row[*tuple[Any, ...]]], list[Row[*tuple[Any, ...]]]]:
+    """What only the version before holds, and what only this one does: rows of id and shape; two alike are two."""
     model = Facility if layer.kind == "facilities" else ServiceArea
     said = (Facility.name, Facility.spare_capacity) if model is Facility else ()
     old, new = (
@@ -103,11 +125,21 @@ def _change(
         ).all()
         for version_id in (before.id if before else None, layer.id)
     )
-    kept, came = ({tuple(row[1:]) for row in rows} for rows in (old, new))
-    return (
-        [row for row in old if tuple(row[1:]) not in came],
-        [row for row in new if tuple(row[1:]) not in kept],
-    )
+    return _without(old, new), _without(new, old)
+
+
+def _without(
+    rows: Sequence[Row[*tuple[Any, ...]]], others: Sequence[Row[*tuple[Any, ...]]]
+) -> list[Row[*tuple[Any, ...]]]:
+    """The rows that the others do not match one by one, ids aside."""
+    left: Counter[tuple[Any, ...]] = Counter(tuple(row[1:]) for row in others)
+    found = []
+    for row in rows:
+        if left[tuple(row[1:])] > 0:
+            left[tuple(row[1:])] -= 1
+        else:
+            found.append(row)
+    return found
 
 
 def _losing_or_gaining(
@@ -115,9 +147,9 @@ def _losing_or_gaining(
     settings: Settings,
     here: Ground,
     before: Layer | None,
-    removed: list[Row[int, bytes]],
-    added: list[Row[int, bytes]],
-) -> Iterator[int]:
+    removed: list[Row[*tuple[Any, ...]]],
+    added: list[Row[*tuple[Any, ...]]],
+) -> set[int]:
     """Ids of the plots that lose one of their nearest facilities to the change or gain one."""
     reach, crs = settings.check, here.crs
     nothing = grid.build(np.zeros(0, np.int64), flat.from_pieces([]), crs)
@@ -125,19 +157,19 @@ def _losing_or_gaining(
     found = nearest(here, [(old, None)], reach.radius_m, reach.nearest)
     fresh = grid.build(_ids(added), _shapes(added, crs), crs)
     places = coverage.touched(here, found, _ids(removed), fresh, reach.radius_m)
-    yield from here.ids[places].tolist()
+    return set(here.ids[places].tolist())
 
 
-def _under(here: Ground, areas: list[Row[int, bytes]]) -> Iterator[int]:
+def _under(here: Ground, areas: list[Row[*tuple[Any, ...]]]) -> set[int]:
     """Ids of the plots that lie under an area that came or went."""
     outlines = Outlines.of(_ids(areas), _shapes(areas, here.crs), here.crs)
     plot, _, _ = coverage.served(here, outlines)
-    yield from here.ids[np.unique(plot)].tolist()
+    return set(here.ids[plot].tolist())
 
 
-def _ids(rows: list[Row[int, bytes]]) -> Ints:
+def _ids(rows: list[Row[*tuple[Any, ...]]]) -> Ints:
     return np.fromiter((row[0] for row in rows), np.int64, len(rows))
 
 
-def _shapes(rows: list[Row[int, bytes]], crs: str) -> Flat:
+def _shapes(rows: list[Row[*tuple[Any, ...]]], crs: str) -> Flat:
     return layer_indexes.projected([row[1] for row in rows], crs)

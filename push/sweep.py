@@ -1,7 +1,7 @@
 """`python -m push.sweep`: do what is due by the clock, rung for or not.
 
-Deliver, give up what a whole schedule could not bring, measure again what a changed layer touches, and once a day suspend listings whose ground has lapsed and tell of
-deadlines that are near or past.
+Deliver, give up what a whole schedule could not bring, measure again what a changed layer touches, and once a day suspend
+listings whose ground has lapsed, tell of deadlines that are near or past and clear old indexes away.
 Depends on the database alone.
 """
 
@@ -12,11 +12,10 @@ import threading
 from datetime import UTC, date, datetime
 from types import FrameType
 
-from landready import reminders, servers, service_areas
+from landready import layer_indexes, remeasuring, reminders, servers, service_areas
 from landready.clock import today
 from landready.db import ENGINE, Engine, connect, transaction
 from landready.gate import suspend_lapsed
-from landready.remeasuring import remeasure_next
 from landready.settings import Clocks, Gate, Push, Settings, load
 from push.claims import give_up, next_due
 from push.deliver import DATABASE_AWAY, brief, deliver
@@ -32,6 +31,7 @@ def sweep(engine: Engine, settings: Settings, stopping: threading.Event) -> None
     """Do what is due, then wait for the next date or `sweep_s`, whichever is sooner, until `stopping`."""
     reviewed: date | None = None
     told: date | None = None
+    resting: set[int] = set()  # layers that cannot be measured against, until tomorrow
     vault = installed(settings)
     while not stopping.is_set():
         pause = settings.push.sweep_s
@@ -43,10 +43,12 @@ def sweep(engine: Engine, settings: Settings, stopping: threading.Event) -> None
             if reviewed != (day := today(datetime.now(UTC))):
                 take_up_areas(engine, day)
                 review_listings(engine, settings.gate)
+                clear_indexes(engine, settings)
+                resting.clear()
                 reviewed = day
             if told != day and remind(engine, settings.clocks):
                 told = day
-            remeasure(engine, settings, stopping)
+            remeasure(engine, settings, stopping, resting)
             pause = _pause(engine, settings.push)
         except DATABASE_AWAY as error:
             log.warning("PostgreSQL does not answer, trying again: %s", brief(error))
@@ -69,6 +71,12 @@ def review_listings(engine: Engine, gate: Gate) -> None:
         log.info("listing %s suspended: its conditions no longer hold", listing.id)
 
 
+def clear_indexes(engine: Engine, settings: Settings) -> None:
+    """Take away the indexes of layer versions that no longer count."""
+    with transaction(engine, ENGINE) as session:
+        layer_indexes.tidy(session, settings, datetime.now(UTC))
+
+
 def remind(engine: Engine, clocks: Clocks) -> bool:
     """Tell of deadlines once the hour has come; whether it has. What stands already is not told again."""
     now = datetime.now(UTC)
@@ -80,14 +88,26 @@ def remind(engine: Engine, clocks: Clocks) -> bool:
     return True
 
 
-def remeasure(engine: Engine, settings: Settings, stopping: threading.Event) -> None:
-    """Measure again what new layer versions touch, one version a transaction."""
-    plots: int | None = 0
-    while plots is not None and not stopping.is_set():
-        with transaction(engine, ENGINE) as session:
-            plots = remeasure_next(session, settings, datetime.now(UTC))
-        if plots:
-            log.info("%s plots measured again after a layer changed", plots)
+def remeasure(
+    engine: Engine, settings: Settings, stopping: threading.Event, resting: set[int]
+) -> None:
+    """Measure again what new layer versions touch, one version a transaction; one that cannot be holds up nothing else."""
+    with transaction(engine, ENGINE) as session:
+        waiting = remeasuring.outstanding(session)
+    for layer_id in waiting:
+        if stopping.is_set() or layer_id in resting:
+            continue
+        try:
+            with transaction(engine, ENGINE) as session:
+                plots = remeasuring.remeasure(session, settings, layer_id, datetime.now(UTC))
+        except DATABASE_AWAY:
+            raise
+        except Exception:
+            log.exception("layer %s cannot be measured against; the next try is tomorrow", layer_id)
+            resting.add(layer_id)
+        else:
+            if plots:
+                log.info("%s plots measured again: layer %s changed", plots, layer_id)
 
 
 def _give_up(engine: Engine, settings: Push) -> None:

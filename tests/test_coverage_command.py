@@ -142,7 +142,45 @@ def test_an_id_that_comes_twice_is_refused(tmp_path):
     assert "id 重复" in refused(place)
 
 
+def test_kinds_may_be_words_and_ids_in_any_order(tmp_path):
+    place = small(tmp_path / "in")
+    frame = gpd.read_parquet(place / "facilities.parquet")
+    frame.assign(kind=["water", "gas"], id=np.array([9, 4], dtype=np.uint64)).to_parquet(
+        place / "facilities.parquet"
+    )
+    plots = gpd.read_parquet(place / "plots.parquet")
+    plots.assign(id=[9, 3]).to_parquet(place / "plots.parquet")
+    assert run("--data", place, "--out", tmp_path / "out").returncode == 0
+    near = tables(tmp_path / "out")["near"].to_pydict()
+    assert (near["plot"], near["kind"], near["fac"]) == (
+        [3, 3, 9, 9], ["gas", "water"] * 2, [4, 9] * 2,
+    )  # fmt: skip
+
+
+def test_folder_without_facilities_gives_empty_tables(tmp_path):
+    place = small(tmp_path / "in", facilities=[])
+    assert run("--data", place, "--out", tmp_path / "out").returncode == 0
+    assert [table.num_rows for table in tables(tmp_path / "out").values()] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"id": [-1, 2]}, "id 为负"),
+        ({"id": ["a", "b"]}, "id 不是整数"),
+        ({"kind": [1.5, np.nan]}, "kind"),
+        ({"kind": [None, "gas"]}, "kind"),
+    ],
+)
+def test_columns_that_cannot_be_used_are_refused(tmp_path, change, said):
+    place = small(tmp_path / "in")
+    frame = gpd.read_parquet(place / "facilities.parquet")
+    frame.assign(**change).to_parquet(place / "facilities.parquet")
+    assert said in refused(place)
+
+
 def test_bad_numbers_are_refused_by_name(tmp_path):
     place = small(tmp_path / "in")
     assert "--radius" in refused(place, "--radius", "-1")
+    assert "--radius" in refused(place, "--radius", "nan")
     assert "--nearest" in refused(place, "--nearest", "0")

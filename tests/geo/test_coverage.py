@@ -43,7 +43,7 @@ def nearest(plots, facilities, radius, k, ids=None):
 
 
 def agree(found, plots, facilities, radius, k, ids=None):
-    """Every plot against every facility, one at a time; ties within rounding may stand in either order."""
+    """Every plot against every facility, one at a time; ties within rounding may stand in either order, those at 0 not."""
     ids = numbered(facilities, ids)
     for i, plot in enumerate(plots):
         gaps = {int(n): plot.distance(f) for n, f in zip(ids, facilities, strict=True)}
@@ -53,7 +53,8 @@ def agree(found, plots, facilities, radius, k, ids=None):
         assert len(set(rows)) == len(rows)
         assert found.distance[i, : len(rows)] == pytest.approx([d for d, _ in near], abs=1e-6)
         for rank, (gap, facility) in enumerate(near):
-            assert rows[rank] == facility or gaps[int(rows[rank])] == pytest.approx(gap, abs=1e-9)
+            tie = gap > 0 and gaps[int(rows[rank])] == pytest.approx(gap, abs=1e-9)
+            assert rows[rank] == facility or tie
 
 
 # Whole metres make ties and touching edges common instead of never.
@@ -178,6 +179,48 @@ def test_plot_far_from_the_network_finds_it_when_the_radius_says_so():
     pipes = [shapely.LineString([(x, 0), (x, 50)]) for x in range(0, 5000, 20)]
     agree(nearest([lone], pipes, 2e7, 3), [lone], pipes, 2e7, 3)
     assert nearest([lone], pipes, 2000, 1).facility.tolist() == [[-1]]
+
+
+def test_of_touching_facilities_the_lower_id_is_nearer_wherever_it_is_met():
+    crowd = [shapely.Point(x, 250 + x) for x in range(-3000, -1000, 5)]
+    found = nearest(
+        [shapely.box(0, 0, 500, 500)],
+        [shapely.Point(10, 0), shapely.Point(10, 500), *crowd],
+        100,
+        1,
+        ids=[2, 1, *range(3, 3 + len(crowd))],
+    )
+    assert found.facility.tolist() == [[1]]
+
+
+def test_lines_that_cling_to_a_polygon_do_not_make_it_larger():
+    plot = shapely.GeometryCollection(
+        [shapely.box(0, 0, 10, 10), shapely.LineString([(10, 5), (40, 20), (80, 5)])]
+    )
+    found = nearest([plot], [shapely.Point(45, 10)], 100, 1)
+    assert found.distance[0, 0] == pytest.approx(
+        shapely.box(0, 0, 10, 10).distance(shapely.Point(45, 10))
+    )
+
+
+def test_stray_coordinate_does_not_make_a_vast_grid():
+    made = index(shapely.Point(0, 0), shapely.Point(9e8, 9e8))
+    assert made.cell_start.nbytes < 1_000_000
+
+
+def test_part_without_vertices_is_not_there():
+    barriers = outlines(
+        shapely.LineString([(100, 0), (100, 40)]),
+        shapely.from_wkt("MULTILINESTRING(EMPTY, (100 50, 100 100))"),
+    )
+    reached = coverage.reach(
+        ground(shapely.box(0, 0, 50, 30)),
+        Network.of(index(shapely.Point(200, 10))),
+        {"b": barriers},
+        500,
+        1,
+    )
+    assert reached.crossed["b"][1].tolist() == [0]
 
 
 def test_of_equal_distances_the_lower_id_is_nearer():

@@ -1,14 +1,14 @@
 """A changed layer: exactly the plots it touches are measured again."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select
 
+from landready import layer_indexes, remeasuring
 from landready.checks import Check, latest
 from landready.db import ENGINE, transaction
 from landready.measuring import measure
-from landready.remeasuring import remeasure_next
 from tests import factories as make
 from tests.factories import point, square
 
@@ -47,8 +47,15 @@ def renewed(session, layer, *shapes):
 
 def all_measured(session, settings, plan):
     measure(session, settings, plan.plots, make.NOW)
-    while remeasure_next(session, settings, make.NOW) is not None:
-        pass
+    swept(session, settings, make.NOW)
+
+
+def swept(session, settings, moment):
+    """How many plots a sweep measures again."""
+    layers = remeasuring.outstanding(session)
+    found = [remeasuring.remeasure(session, settings, layer, moment) for layer in layers]
+    session.flush()
+    return sum(found)
 
 
 def of(session, plot):
@@ -66,8 +73,8 @@ def again(session, plan, moment):
 def test_layer_known_at_release_is_not_measured_twice(session, settings, plan):
     make.make_layer(session, make.make_enterprise(session, "water"), point(0, 200))
     measure(session, settings, plan.plots, make.NOW)
-    assert remeasure_next(session, settings, LATER) == 0
-    assert remeasure_next(session, settings, LATER) is None
+    assert swept(session, settings, LATER) == 0
+    assert remeasuring.outstanding(session) == []
     assert again(session, plan, LATER) == []
 
 
@@ -82,7 +89,7 @@ def test_plots_that_lose_or_gain_a_facility_are_measured_again_and_no_others(
     all_measured(session, near, plan)
     moved = [mains[0], point(350, 190), *mains[2:], point(1250, 120)]
     newer = renewed(session, layer, *moved)
-    assert remeasure_next(session, near, LATER) == 2
+    assert swept(session, near, LATER) == 2
     assert again(session, plan, LATER) == [1, 4]
     assert [round(of(session, p).facilities[0].distance_m) for p in plan.plots] == [
         50, 90, 50, 50, 20,
@@ -101,7 +108,7 @@ def test_plots_under_an_area_that_came_or_went_are_measured_again(session, setti
     )
     all_measured(session, settings, plan)
     renewed(session, layer, west, east)
-    assert remeasure_next(session, settings, LATER) == 1
+    assert swept(session, settings, LATER) == 1
     assert again(session, plan, LATER) == [3]
     assert of(session, plan.plots[3]).served_share == pytest.approx(1)
 
@@ -109,6 +116,49 @@ def test_plots_under_an_area_that_came_or_went_are_measured_again(session, setti
 def test_drafts_are_left_alone(session, settings):
     draft = make.make_plan(session, plots=2)
     make.make_layer(session, make.make_enterprise(session, "water"), point(0, 200))
-    assert remeasure_next(session, settings, LATER) == 0
+    assert swept(session, settings, LATER) == 0
     assert session.scalar(select(func.count()).select_from(Check)) == 0
     assert draft.state == "draft"
+
+
+def test_change_between_two_sweeps_is_not_lost(session, settings, plan):
+    main, other = point(50, 150), point(1250, 150)
+    layer = make.make_layer(session, make.make_enterprise(session, "water"), main, other)
+    all_measured(session, settings, plan)
+    second = renewed(session, layer, other)
+    renewed(session, second, other)
+    assert swept(session, settings, LATER) > 0
+    assert of(session, plan.plots[0]).facilities[0].distance_m > 300
+
+
+def test_one_of_two_facilities_in_one_place_going_is_a_change(session, settings, plan):
+    twice = [point(50, 150), point(50, 150)]
+    layer = make.make_layer(session, make.make_enterprise(session, "water"), *twice)
+    all_measured(session, settings, plan)
+    renewed(session, layer, twice[0])
+    assert swept(session, settings, LATER) > 0
+    assert len(of(session, plan.plots[0]).facilities) == 1
+
+
+def test_index_that_is_not_whole_is_built_again(session, settings, plan):
+    make.make_layer(session, make.make_enterprise(session, "water"), point(50, 150))
+    measure(session, settings, plan.plots, make.NOW)
+    for folder in (settings.var / "indexes").iterdir():
+        (folder / "segments.npy").write_bytes(b"")
+    measure(session, settings, plan.plots, LATER)
+    assert of(session, plan.plots[0]).facilities[0].distance_m == pytest.approx(50, abs=1)
+
+
+def test_indexes_of_layers_that_no_longer_count_are_cleared_after_a_day(session, settings, plan):
+    layer = make.make_layer(session, make.make_enterprise(session, "water"), point(50, 150))
+    measure(session, settings, plan.plots, make.NOW)
+    (folder,) = (settings.var / "indexes").glob(f"{layer.content}-*")
+    much_later = datetime.now(UTC) + timedelta(days=2)
+    layer_indexes.tidy(session, settings, much_later)
+    assert folder.exists()
+    layer.current = False
+    session.flush()
+    layer_indexes.tidy(session, settings, datetime.now(UTC))
+    assert folder.exists()
+    layer_indexes.tidy(session, settings, much_later)
+    assert not folder.exists()
