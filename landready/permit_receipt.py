@@ -55,7 +55,7 @@ def receive_permit(
             _same(permit, payload)
         else:
             permit = _record(session, fields, payload, shape, warnings, office, source_id, now)
-            concerned = recipients(session, permit.geom, permit.city)
+            concerned = recipients(session, settings, permit.geom, permit.city)
             push_project(session, permit, concerned, settings.clocks, now)
             application = seeding.seed(session, permit, concerned, now)
             proposed_items.propose(session, settings, application, permit, concerned, now)

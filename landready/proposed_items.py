@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-import shapely
 from geoalchemy2 import WKBElement
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from geo.crs import to_working, working_crs
+from geo.crs import working_crs
 from geo.problems import N_
 from landready import base_layers, checks, form, permit_items, routes, seeding
 from landready.answers import Answer
@@ -23,19 +21,19 @@ from landready.applications import Application, ApplicationField, Item
 from landready.clock import today
 from landready.external_lines import Reason, clauses
 from landready.form import Key
-from landready.layers import Facility, Layer
+from landready.layers import Facility
 from landready.permits import Permit
 from landready.plans import Plot
 from landready.recipients import Recipients
 from landready.routes import RouteView, Target
 from landready.settings import Settings
-from landready.shapes import SRID, loaded
+from landready.shapes import loaded
+from landready.surroundings import nearest_facility
 from landready.utilities import Utility
 
 PROPOSED = N_("系统按推算的接入路线提出，请核对；不需要时可以移除。")
 # As many reasons of one item as a page needs to show.
 _REASONS = 12
-_METRES_A_DEGREE = 100_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ def propose(
     origin = plot.geom if plot else permit.geom
     lon = float(loaded([origin])[0].centroid.x)
     system = working_crs(lon, settings.region.working_crs)
-    targets = list(_targets(session, settings, origin, system, plot, concerned, now))
+    targets = list(_targets(session, settings, origin, plot, concerned, now))
     made = routes.trace(session, settings.route, origin, permit.office_id, system, targets, now)
     for route in made:
         route.permit_id = permit.id
@@ -79,7 +77,6 @@ def _targets(
     session: Session,
     settings: Settings,
     origin: WKBElement,
-    system: str,
     plot: Plot | None,
     concerned: Recipients,
     now: datetime,
@@ -96,7 +93,7 @@ def _targets(
             if place is None:
                 place = measured.get((enterprise_id, utility.value))
             if place is None and plot is None:
-                place = _nearest(session, settings, origin, system, enterprise_id, utility)
+                place = nearest_facility(session, settings, origin, enterprise_id, utility)
             if place is not None:
                 yield Target(utility.value, enterprise_id, place)
 
@@ -114,40 +111,6 @@ def _nearest_of_checks(session: Session, plot: Plot | None) -> Mapping[tuple[int
     query = select(Facility.id, Facility.geom).where(Facility.id.in_(near.values()))
     shapes = {row.id: row.geom for row in session.execute(query)}
     return {key: shapes[facility_id] for key, facility_id in near.items()}
-
-
-def _nearest(
-    session: Session,
-    settings: Settings,
-    origin: WKBElement,
-    system: str,
-    enterprise_id: int,
-    utility: Utility,
-) -> WKBElement | None:
-    """The nearest current facility of an enterprise to a site that no check has measured, within the radius of checks."""
-    site = loaded([origin])
-    west, south, east, north = (float(v) for v in shapely.total_bounds(site))
-    high = settings.check.radius_m / _METRES_A_DEGREE
-    wide = high / max(float(np.cos(np.radians(north))), 0.01)
-    box = func.ST_MakeEnvelope(west - wide, south - high, east + wide, north + high, SRID)
-    rows = session.execute(
-        select(Facility.geom)
-        .join(Layer, Layer.id == Facility.layer_id)
-        .where(
-            Layer.current,
-            Layer.utility == utility.value,
-            Layer.enterprise_id == enterprise_id,
-            Facility.geom.op("&&")(box),
-        )
-        .order_by(Facility.id)
-    ).all()
-    if not rows:
-        return None
-    shapes = to_working(loaded(row.geom for row in rows), system)
-    distance = shapely.distance(shapes, to_working(site, system)[0])
-    best = int(np.argmin(distance))
-    geom: WKBElement = rows[best].geom
-    return geom if distance[best] <= settings.check.radius_m else None
 
 
 def _add_items(session: Session, application: Application, views: list[RouteView]) -> None:

@@ -1,7 +1,7 @@
 """On which plot does a project stand?"""
 
 from shapely import MultiPolygon
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from geo.problems import N_, Problem
@@ -30,9 +30,7 @@ def plot_at(
             return named, ()
         text = N_("许可的边界不在地块 {code} 内，请核对地块编号。")
         return named, (_doubt("plot_elsewhere", text, code),)
-    around = session.scalars(
-        released.where(func.ST_Intersects(Plot.geom, shapes.stored([shape])[0]))
-    ).all()
+    around = session.scalars(released.where(Plot.geom.op("&&")(shapes.stored([shape])[0]))).all()
     shares = [(_share(shape, plot), plot) for plot in around]
     share, best = max(shares, key=lambda pair: pair[0], default=(0.0, None))
     doubts: tuple[Problem, ...] = ()
