@@ -12,6 +12,7 @@ import platform
 import resource
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -40,7 +41,7 @@ class Engine:
 
     def __init__(self, folder: Path) -> None:
         began = time.perf_counter()
-        self.layers = batch.read(folder)
+        self.layers = batch.read(folder, THREADS)
         self.loaded = time.perf_counter() - began
         began = time.perf_counter()
         self.data = batch.index(self.layers, THREADS)
@@ -102,18 +103,22 @@ def timed(peer, rounds):
     return answer, statistics.median(took)
 
 
-def whole_command(folder: Path) -> float:
-    with tempfile.TemporaryDirectory() as out:
-        began = time.perf_counter()
-        command = Path(os.sys.executable).parent / "landready"
-        words = [command, "coverage", "--data", folder, "--out", out, "--threads", str(THREADS)]
-        subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
-        return time.perf_counter() - began
+def whole(folder: Path) -> str:
+    """The whole way from Parquet to Parquet as a process of its own, ours and shapely's."""
+    python = Path(sys.executable)
+    ours = [python.parent / "landready", "coverage", "--threads", str(THREADS), "--data", folder]
+    took = []
+    for words in ([*ours, "--out"], [python, "-m", "bench.peers", folder]):
+        with tempfile.TemporaryDirectory() as out:
+            began = time.perf_counter()
+            subprocess.run([*words, out], check=True, stdout=subprocess.DEVNULL)
+            took.append(time.perf_counter() - began)
+    return f"Parquet to Parquet {took[0]:.2f} s, shapely {took[1]:.2f} s: {took[1] / took[0]:.1f} ×"
 
 
 def one_change(folder: Path, cases: int = 200) -> str:
     """Close a facility, and add one beside it: milliseconds to know the plots it touches and to redo them."""
-    layers = batch.read(folder)
+    layers = batch.read(folder, THREADS)
     data = batch.index(layers, THREADS)
     rng, closed, added, counts = np.random.default_rng(0), [], [], []
     network = data.networks[0]
@@ -146,7 +151,7 @@ def _moved(index, facility):
 
 def opening(folder: Path) -> str:
     """Keep every index of the folder, and open them again."""
-    data = batch.index(batch.read(folder), THREADS)
+    data = batch.index(batch.read(folder, THREADS), THREADS)
     with tempfile.TemporaryDirectory() as kept:
         for i, network in enumerate(data.networks):
             grid.save(network.base, Path(kept) / str(i))
@@ -281,9 +286,8 @@ def _compare(folder: Path, given: argparse.Namespace) -> None:
         )
     plots = province.SIZES[given.size][0]
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(
-        f"\n{best / plots * 1e6:.1f} µs a plot; whole command {whole_command(folder):.2f} s; this process {memory:.2f} GiB at most"
-    )
+    print(f"\n{best / plots * 1e6:.1f} µs a plot; this process {memory:.2f} GiB at most")
+    print(whole(folder))
     print(one_change(folder))
     print(opening(folder))
 

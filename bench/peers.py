@@ -3,6 +3,7 @@
 Each returns its tables as sorted lists of arrays, so that answers can be compared before times are.
 """
 
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,8 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
 import shapely
 
 BARRIERS = ("roads", "zones", "greens")
@@ -242,3 +245,15 @@ def differences(ours, theirs) -> list[str]:
         ):
             found.append(f"{name}: differs by {gap}")
     return found
+
+
+def main() -> None:
+    """`python -m bench.peers FOLDER OUT`: shapely from Parquet to Parquet, as `landready coverage` does it."""
+    tables = Shapely(Path(sys.argv[1])).query()
+    for name, table in zip(("near", "cross", "cover"), tables, strict=True):
+        columns = {str(i): column for i, column in enumerate(table)}
+        pq.write_table(pa.table(columns), Path(sys.argv[2]) / f"{name}.parquet")
+
+
+if __name__ == "__main__":
+    main()

@@ -25,7 +25,7 @@ from geo.kernel import kernel
 # Cells are made so large that the cell of an average segment holds about this many; measured on towns at three sizes.
 _IN_A_CELL = 6.0
 _PROBE_M = 600.0
-_SMALLEST_M, _LARGEST_M = 20.0, 2000.0
+_SMALLEST_M, _LARGEST_M = 60.0, 2000.0
 # Cells beside a segment's way that it may touch by rounding belong to it too: metres.
 _SLACK_M = 1e-6
 _T = TypeVar("_T")
@@ -85,8 +85,7 @@ def build(ids: Ints, shapes: Flat, crs: str) -> Index:
     by = np.empty(cell_start[-1], np.int32)
     _place(segments, owner, west, south, cell, columns, rows, cell_start.copy(), placed, by)
     sums = np.zeros((rows + 1, columns + 1), np.int32)
-    np.cumsum(np.diff(cell_start).reshape(rows, columns), axis=0, out=sums[1:, 1:])
-    np.cumsum(sums[1:, 1:], axis=1, out=sums[1:, 1:])
+    _sum_up(cell_start, sums)
     body = _with_ground(shapes)
     return Index(
         ids=np.ascontiguousarray(ids, np.int64),
@@ -236,6 +235,18 @@ def _cut(
             segments[s, 3] = y[j]
             owner[s] = of_part[p]
             s += 1
+
+
+@kernel
+def _sum_up(cell_start: Ints, sums: npt.NDArray[np.int32]) -> None:
+    """Fill the summed-area table of the number of segments in each cell."""
+    rows, columns = sums.shape[0] - 1, sums.shape[1] - 1
+    for row in range(rows):
+        run = 0
+        for column in range(columns):
+            place = row * columns + column
+            run += cell_start[place + 1] - cell_start[place]
+            sums[row + 1, column + 1] = sums[row, column + 1] + run
 
 
 @kernel

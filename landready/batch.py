@@ -54,18 +54,24 @@ class Indexed:
     barriers: dict[str, Outlines]
 
 
-def read(folder: Path) -> Layers:
-    """Read the files of a folder.
+def read(folder: Path, threads: int) -> Layers:
+    """Read the files of a folder, side by side.
 
     Raises:
         Invalid: a file or a column is missing, an id comes twice, the CRS is missing, not in metres or not the same everywhere.
     """
-    plots = geoparquet.read(folder / "plots.parquet")
-    facilities = geoparquet.read(folder / "facilities.parquet", "kind")
-    others = {}
-    for name in ("service_areas", *BARRIERS):
-        path = folder / f"{name}.parquet"
-        others[name] = geoparquet.read(path) if path.exists() else geoparquet.nothing(plots.crs)
+    names = ("facilities", "plots", "service_areas", *BARRIERS)
+    found: dict[str, geoparquet.Layer] = {}
+
+    def one(place: int) -> None:
+        path = folder / f"{names[place]}.parquet"
+        if place < 2 or path.exists():
+            found[names[place]] = geoparquet.read(path, "kind" if place == 0 else None)
+
+    each(one, range(len(names)), threads)
+    plots, facilities = found.pop("plots"), found.pop("facilities")
+    nothing = geoparquet.nothing(plots.crs)
+    others = {name: found.get(name, nothing) for name in names[2:]}
     frames = {"plots": plots.crs, "facilities": facilities.crs}
     frames |= {name: layer.crs for name, layer in others.items()}
     if len(set(frames.values())) > 1:

@@ -109,7 +109,7 @@ def coverage(data: Path, out: Path, radius: float, nearest: int, threads: int | 
         raise click.BadParameter("应为有限的数 · must be finite", param_hint="--radius")
     threads = threads or len(os.sched_getaffinity(0))
     started = perf_counter()
-    layers = batch.read(data)
+    layers = batch.read(data, threads)
     indexed = batch.index(layers, threads)
     ready = perf_counter()
     tables = batch.query(indexed, layers.kinds, radius, nearest, threads)
