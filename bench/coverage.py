@@ -103,16 +103,19 @@ def timed(peer, rounds):
     return answer, statistics.median(took)
 
 
-def whole(folder: Path) -> str:
-    """The whole way from Parquet to Parquet as a process of its own, ours and shapely's."""
+def whole(folder: Path, rounds: int) -> str:
+    """The whole way from Parquet to Parquet as a process of its own, ours and shapely's: medians."""
     python = Path(sys.executable)
     ours = [python.parent / "landready", "coverage", "--threads", str(THREADS), "--data", folder]
     took = []
     for words in ([*ours, "--out"], [python, "-m", "bench.peers", folder]):
-        with tempfile.TemporaryDirectory() as out:
-            began = time.perf_counter()
-            subprocess.run([*words, out], check=True, stdout=subprocess.DEVNULL)
-            took.append(time.perf_counter() - began)
+        times = []
+        for _ in range(rounds):
+            with tempfile.TemporaryDirectory() as out:
+                began = time.perf_counter()
+                subprocess.run([*words, out], check=True, stdout=subprocess.DEVNULL)
+                times.append(time.perf_counter() - began)
+        took.append(statistics.median(times))
     return f"Parquet to Parquet {took[0]:.2f} s, shapely {took[1]:.2f} s: {took[1] / took[0]:.1f} ×"
 
 
@@ -287,7 +290,7 @@ def _compare(folder: Path, given: argparse.Namespace) -> None:
     plots = province.SIZES[given.size][0]
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"\n{best / plots * 1e6:.1f} µs a plot; this process {memory:.2f} GiB at most")
-    print(whole(folder))
+    print(whole(folder, given.rounds))
     print(one_change(folder))
     print(opening(folder))
 

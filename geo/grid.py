@@ -251,15 +251,17 @@ def _sum_up(cell_start: Ints, sums: npt.NDArray[np.int32]) -> None:
 
 @kernel
 def _columns_in_row(
-    segment: npt.NDArray[np.float64],
+    x1: float,
+    y1: float,
+    x2: float,
+    y2: float,
     west: float,
     south: float,
     cell: float,
     columns: int,
     row: int,
 ) -> tuple[int, int]:
-    """First and last column whose cell of this row the segment passes through."""
-    x1, y1, x2, y2 = segment
+    """First and last column whose cell of this row a segment passes through."""
     left, right = min(x1, x2), max(x1, x2)
     if y1 != y2:
         low = (south + row * cell - _SLACK_M - y1) / (y2 - y1)
@@ -275,12 +277,10 @@ def _columns_in_row(
 
 
 @kernel
-def _rows(
-    segment: npt.NDArray[np.float64], south: float, cell: float, rows: int
-) -> tuple[int, int]:
-    low, high = min(segment[1], segment[3]), max(segment[1], segment[3])
-    first = int((low - _SLACK_M - south) / cell)
-    return max(first, 0), min(int((high + _SLACK_M - south) / cell), rows - 1)
+def _rows(y1: float, y2: float, south: float, cell: float, rows: int) -> tuple[int, int]:
+    """First and last row that a segment touches."""
+    first = int((min(y1, y2) - _SLACK_M - south) / cell)
+    return max(first, 0), min(int((max(y1, y2) + _SLACK_M - south) / cell), rows - 1)
 
 
 @kernel
@@ -295,9 +295,10 @@ def _count(
 ) -> None:
     """Count into `counts[cell + 1]`."""
     for s in range(len(segments)):
-        first, last = _rows(segments[s], south, cell, rows)
+        x1, y1, x2, y2 = segments[s, 0], segments[s, 1], segments[s, 2], segments[s, 3]
+        first, last = _rows(y1, y2, south, cell, rows)
         for row in range(first, last + 1):
-            left, right = _columns_in_row(segments[s], west, south, cell, columns, row)
+            left, right = _columns_in_row(x1, y1, x2, y2, west, south, cell, columns, row)
             for column in range(left, right + 1):
                 counts[row * columns + column + 1] += 1
 
@@ -315,12 +316,15 @@ def _place(
     placed: npt.NDArray[np.float64],
     by: npt.NDArray[np.int32],
 ) -> None:
+    """Copy every segment into each of its cells; `at` starts as `cell_start`."""
     for s in range(len(segments)):
-        first, last = _rows(segments[s], south, cell, rows)
+        x1, y1, x2, y2 = segments[s, 0], segments[s, 1], segments[s, 2], segments[s, 3]
+        first, last = _rows(y1, y2, south, cell, rows)
         for row in range(first, last + 1):
-            left, right = _columns_in_row(segments[s], west, south, cell, columns, row)
+            left, right = _columns_in_row(x1, y1, x2, y2, west, south, cell, columns, row)
             for column in range(left, right + 1):
                 k = at[row * columns + column]
-                placed[k] = segments[s]
+                placed[k, 0], placed[k, 1] = x1, y1
+                placed[k, 2], placed[k, 3] = x2, y2
                 by[k] = owner[s]
                 at[row * columns + column] = k + 1
