@@ -130,6 +130,7 @@ def test_missing_and_broken_files_are_named(tmp_path):
     assert "facilities.parquet" in refused(place)
     (place / "facilities.parquet").write_bytes(b"PAR1 not really")
     assert "facilities.parquet" in refused(place)
+    place = small(tmp_path / "other")
     frame = gpd.read_parquet(place / "plots.parquet")
     frame.drop(columns="id").to_parquet(place / "plots.parquet")
     assert "缺少列 · column missing: id" in refused(place)
