@@ -3,12 +3,15 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from landready import layer_indexes, remeasuring
 from landready.checks import Check, latest
 from landready.db import ENGINE, transaction
 from landready.measuring import measure
+from landready.plans import SupplyPlan
 from tests import factories as make
 from tests.factories import point, square
 
@@ -162,3 +165,18 @@ def test_indexes_of_layers_that_no_longer_count_are_cleared_after_a_day(session,
     assert folder.exists()
     layer_indexes.tidy(session, settings, much_later)
     assert not folder.exists()
+
+
+def test_release_in_flight_and_a_changed_layer_take_turns(database, settings):
+    with transaction(database, ENGINE) as session:
+        plan = make.make_plan(session, plots=1, state="released")
+        layer = make.make_layer(session, make.make_enterprise(session, "water"), point(50, 150))
+        plan_id, layer_id = plan.id, layer.id
+    with transaction(database, ENGINE) as releasing:
+        measure(releasing, settings, releasing.get_one(SupplyPlan, plan_id).plots, make.NOW)
+        with Session(database) as sweeping:
+            sweeping.execute(text("set local lock_timeout = '200ms'"))
+            with pytest.raises(OperationalError, match="lock timeout"):
+                remeasuring.remeasure(sweeping, settings, layer_id, LATER)
+    with transaction(database, ENGINE) as sweeping:
+        assert remeasuring.remeasure(sweeping, settings, layer_id, LATER) == 0
