@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
 
 from landready import layer_indexes, remeasuring
 from landready.checks import Check, latest
@@ -174,9 +173,10 @@ def test_release_in_flight_and_a_changed_layer_take_turns(database, settings):
         plan_id, layer_id = plan.id, layer.id
     with transaction(database, ENGINE) as releasing:
         measure(releasing, settings, releasing.get_one(SupplyPlan, plan_id).plots, make.NOW)
-        with Session(database) as sweeping:
+        with transaction(database, ENGINE) as sweeping:
             sweeping.execute(text("set local lock_timeout = '200ms'"))
             with pytest.raises(OperationalError, match="lock timeout"):
                 remeasuring.remeasure(sweeping, settings, layer_id, LATER)
+            sweeping.rollback()
     with transaction(database, ENGINE) as sweeping:
         assert remeasuring.remeasure(sweeping, settings, layer_id, LATER) == 0
