@@ -10,9 +10,6 @@ from geo.flat import Flat, Ints
 from geo.frame import same
 from geo.grid import Index
 
-# With more changes than this share of it, the index is built anew.
-_WORN = 0.1
-
 
 @dataclass(frozen=True, slots=True)
 class Network:
@@ -57,9 +54,3 @@ class Network:
             shapes = self.added.shapes.take(stay).followed_by(shapes)
         added = grid.build(ids, shapes, crs) if len(ids) else None
         return replace(self, gone=gone, added=added)
-
-    @property
-    def worn(self) -> bool:
-        """Has so much changed that the index should be built anew?"""
-        extra = 0 if self.added is None else len(self.added)
-        return int(self.gone.sum()) + extra > _WORN * max(len(self.base), 1)
