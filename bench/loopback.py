@@ -18,7 +18,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import push.models  # noqa: F401 - its tables
-from landready import migrate, places, schema, servers  # noqa: F401 - every table
+from landready import migrate, places, schema, seal, servers  # noqa: F401 - every table
 from landready.db import ENGINE, Engine, transaction
 from landready.organisations import Organisation
 from landready.settings import ROOT, Settings, load
@@ -69,6 +69,7 @@ def installation(**push_settings: object) -> Iterator[Servers]:
         LANDREADY_VAR=str(var),
         LANDREADY_CONFIG=str(var / "config.toml"),
         LANDREADY_SECRET_KEY=KEY,
+        LANDREADY_SIGNING_KEY=seal.new_key(),
         PYTHONPATH=str(ROOT),
     )
     settings = load()

@@ -18,7 +18,7 @@ from xmlrpc.client import ServerProxy
 
 from supervisor.xmlrpc import SupervisorTransport
 
-from landready import places, servers
+from landready import places, seal, servers
 from landready.errors import LandreadyError
 from landready.settings import ROOT, Settings
 
@@ -153,6 +153,7 @@ class Supervisor:
             "LANDREADY_VAR": str(var),
             "LANDREADY_ROOT": str(ROOT),
             "LANDREADY_SECRET_KEY": servers.secret_key(self._settings),
+            "LANDREADY_SIGNING_KEY": seal.signing_key(self._settings),
             "PYTHONUTF8": "1",
             "PYTHONUNBUFFERED": "1",
         }

@@ -55,14 +55,17 @@ def redis_url(settings: Settings) -> str:
 
 def secret_key(settings: Settings) -> str:
     """The configured key, or the one made once for this installation and kept in `var/secret` (0600)."""
-    if settings.secret_key:
-        return settings.secret_key
-    path = settings.var / "secret"
+    return settings.secret_key or kept(settings, "secret", lambda: secrets.token_urlsafe(48))
+
+
+def kept(settings: Settings, name: str, make: Callable[[], str]) -> str:
+    """What was made once for this installation and lies in a file under `var` that only its account may read (0600)."""
+    path = settings.var / name
     if not path.exists():
         places.make_var(settings.var)
         made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(made, "w") as file:
-            file.write(secrets.token_urlsafe(48))
+            file.write(make())
     return path.read_text().strip()
 
 

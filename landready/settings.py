@@ -177,6 +177,7 @@ class Settings(_Section):
     push: Push
     var: Path = ROOT / "var"
     secret_key: str = ""
+    signing_key: str = ""
 
 
 def load(path: Path | None = None, env: Mapping[str, str] = os.environ) -> Settings:
@@ -206,6 +207,7 @@ def load(path: Path | None = None, env: Mapping[str, str] = os.environ) -> Setti
         if env.get(name):
             raw.setdefault("push", {}).setdefault(section, {})[key] = env[name]
     raw["secret_key"] = env.get("LANDREADY_SECRET_KEY", "")
+    raw["signing_key"] = env.get("LANDREADY_SIGNING_KEY", "")
     try:
         return Settings.model_validate(raw)
     except ValidationError as error:

@@ -37,7 +37,8 @@ def var() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def settings(var: Path) -> Iterator[Settings]:
     """config.toml with migrated servers of this run, a temporary `var` and a secret key."""
-    given = load(env={**os.environ, "LANDREADY_VAR": str(var), "LANDREADY_SECRET_KEY": "t" * 32})
+    keys = {"LANDREADY_SECRET_KEY": "t" * 32, "LANDREADY_SIGNING_KEY": "t" * 43}
+    given = load(env={**os.environ, "LANDREADY_VAR": str(var), **keys})
     processes = _start_private(given)
     try:
         with _usable(given) as usable:
@@ -57,6 +58,7 @@ def environment(settings: Settings) -> dict[str, str]:
         **os.environ,
         "LANDREADY_VAR": str(settings.var),
         "LANDREADY_SECRET_KEY": settings.secret_key,
+        "LANDREADY_SIGNING_KEY": settings.signing_key,
         "LANDREADY_DATABASE_URL": settings.database.url,
         "LANDREADY_OWNER_URL": settings.database.owner_url,
         "LANDREADY_REDIS_URL": settings.redis.url,

@@ -8,7 +8,7 @@ from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, Map
 
-from landready import servers
+from landready import seal, servers
 from landready.db import connect
 from landready.errors import BadSettings
 from landready.settings import Settings
@@ -19,6 +19,7 @@ from web import (
     answers,
     api,
     api_answers,
+    api_certificates,
     api_pushes,
     applications,
     auth,
@@ -83,7 +84,7 @@ def create_app(settings: Settings) -> APIFlask:
     """Return the application over the servers that `settings` name; nothing is opened before the first request.
 
     Raises:
-        BadSettings: no secret key is set.
+        BadSettings: no secret key or no signing key is set.
     """
     if not settings.secret_key:
         raise BadSettings("LANDREADY_SECRET_KEY is not set")
@@ -115,6 +116,7 @@ def create_app(settings: Settings) -> APIFlask:
         settings=settings,
         engine=connect(servers.database_url(settings)),
         redis=doorbell.connect(servers.redis_url(settings)),
+        seal=seal.installed(settings),
     )
     app.url_map.converters["int"] = RowNumber
     csrf = CSRFProtect(app)
@@ -122,7 +124,7 @@ def create_app(settings: Settings) -> APIFlask:
         setup.init_app(app)
     for pages in PAGES:
         app.register_blueprint(pages)
-    for calls in (api.api, api_answers.api, api_pushes.api):
+    for calls in (api.api, api_answers.api, api_certificates.api, api_pushes.api):
         app.register_blueprint(calls)
         csrf.exempt(calls)
     auth.public(app.view_functions["openapi.spec"])

@@ -9,6 +9,7 @@ import redis
 from flask import Flask, Response, current_app, g
 
 from landready.db import Actor, Engine, Session, transaction
+from landready.seal import Seal
 from landready.settings import Settings
 from push import doorbell
 
@@ -20,6 +21,7 @@ class Resources:
     settings: Settings
     engine: Engine
     redis: redis.Redis
+    seal: Seal
 
 
 def resources() -> Resources:

@@ -105,6 +105,7 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
     given = {
         "LANDREADY_VAR": str(var),
         "LANDREADY_SECRET_KEY": "f" * 32,
+        "LANDREADY_SIGNING_KEY": "f" * 43,
         "LANDREADY_CONFIG": str(configuration(tmp_path / "config.toml", CHANGES)),
     }
     settings = load(env=given)
