@@ -16,6 +16,7 @@ from geo.problems import N_, Problem, at_line, at_shape
 from geo.repair import RING_CLOSED, area_m2, repaired
 from geo.shapes import BROKEN, closed_line_as_polygon, read_wkb
 from geo.source import Record, Source
+from geo.text import decode
 
 DRIVERS = frozenset({"ESRI Shapefile", "GPKG", "LIBKML"})
 _KML_CHROME = {
@@ -55,6 +56,7 @@ def read(path: Path, kind: str, *, features: int) -> Source:
     if kind == "gpkg":
         _check_geopackage(path)
     encoding = _dbf_encoding(path) if kind == "shapefile" else None
+    _prj_to_utf8(path)
     try:
         tables = [_table(path, layer, features, encoding) for layer in _layers(path, kind)]
     except (
@@ -68,6 +70,7 @@ def read(path: Path, kind: str, *, features: int) -> Source:
         shapely.errors.ShapelyError,
         ValueError,
         UnicodeError,
+        UnboundLocalError,  # pyogrio's answer to the name of a CRS that is no UTF-8
     ) as error:
         raise _damaged(error) from error
     source = Source(kind, tables[0].crs, [], [], problems)
@@ -244,6 +247,19 @@ def _dbf_encoding(path: Path) -> str:
             continue
         return name
     return "latin-1"
+
+
+def _prj_to_utf8(path: Path) -> None:
+    """Write a .prj anew in the one encoding in which GDAL hands on names; domestic software writes them in GBK."""
+    prj = path.with_suffix(".prj")
+    if not prj.exists():
+        return
+    data = prj.read_bytes()
+    try:
+        text = decode(data)
+    except Refused:
+        text = data.decode("utf-8", "replace")
+    prj.write_text(text, encoding="utf-8")
 
 
 def _decode_cells(data: bytes, encoding: str) -> None:

@@ -165,6 +165,23 @@ def test_a_prj_that_nobody_knows_may_be_overruled_one_of_xian_80_not(tmp_path):
     assert read(zipped(tmp_path, parts), region=HAINAN, crs="EPSG:4490").accepted
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "gbk", "utf-16"])
+def test_a_prj_with_chinese_names_is_read_in_any_usual_encoding(tmp_path, encoding):
+    pyogrio.raw.write(
+        tmp_path / "a.shp", np.array([shapely.to_wkb(SQUARE)], dtype=object), [], [],
+        geometry_type="Polygon", crs="EPSG:4490", driver="ESRI Shapefile",
+    )  # fmt: skip
+    parts = {p.name: p.read_bytes() for p in tmp_path.glob("a.*")}
+    prj = 'GEOGCS["2000国家大地坐标系",DATUM["D_China_2000",SPHEROID["CGCS2000",6378137.0,298.257222101]],PRIMEM["Greenwich",0.0],UNIT["Degree",0.0174532925199433]]'
+    parts["a.prj"] = prj.encode(encoding)
+    assert read(zipped(tmp_path, parts), region=HAINAN).accepted
+    old = prj.replace("2000国家大地坐标系", "1980西安坐标系").replace("D_China_2000", "D_Xian_1980")
+    parts["a.prj"] = old.encode(encoding)
+    assert codes(read(zipped(tmp_path, parts), region=HAINAN)) == {"crs_xian80"}
+    parts["a.prj"] = prj.encode("gbk").replace("国".encode("gbk"), b"\xff\xff")
+    assert read(zipped(tmp_path, parts), region=HAINAN).accepted
+
+
 def test_a_point_list_in_a_workbook_under_a_title(tmp_path):
     book = openpyxl.Workbook()
     book.active.append(["某市供地计划界址点成果表"])
