@@ -101,10 +101,10 @@ def take(
         Conflict: the key was used for other content, or for another push.
         Invalid: with every fault; a problem's `row` counts the answers from 1 (None: about the whole batch).
     """
-    key = _key(batch.key)
+    key = usable_key(batch.key)
     if (known := before(session, batch.push_id, key, batch.digest)) is not None:
         return known, False
-    drafts = _drafts(session, batch)
+    drafts = drafts_of(batch.answers, _asked(session, batch.push_id))
     made = answering.answer_each(
         session,
         batch.push_id,
@@ -166,7 +166,12 @@ def batches_of(session: Session, push_id: int) -> Sequence[AnswerBatch]:
     ).all()
 
 
-def _key(key: str) -> str:
+def usable_key(key: str) -> str:
+    """Return the name a sender gave a batch.
+
+    Raises:
+        Invalid: it is none.
+    """
     key = key.strip()
     if not (0 < len(key) <= _KEY_LENGTH and key.isascii() and key.isprintable()):
         text = N_("请给出幂等键（Idempotency-Key）：1 到 {limit} 个可打印的 ASCII 字符。")
@@ -174,16 +179,19 @@ def _key(key: str) -> str:
     return key
 
 
-def _drafts(session: Session, batch: Incoming) -> list[AnswerDraft]:
-    """Give each answer the id of its plot, or say which of them name nothing that was asked."""
-    if not 0 < len(batch.answers) <= LIMIT:
+def drafts_of(answers: Sequence[Said], asked: Mapping[tuple[str, str], Pair]) -> list[AnswerDraft]:
+    """Give each answer the id of its plot; `asked` names plot and utility by the plot's code and utility.
+
+    Raises:
+        Invalid: with every answer to something that was not asked, or that is answered twice.
+    """
+    if not 0 < len(answers) <= LIMIT:
         text = N_("一批应有 1 到 {limit} 项答复。")
         raise Invalid((Problem("batch_size", "error", text, {"limit": LIMIT}),))
-    asked = _asked(session, batch.push_id)
-    counted = Counter((said.plot_code, said.draft.utility) for said in batch.answers)
+    counted = Counter((said.plot_code, said.draft.utility) for said in answers)
     found: list[Problem] = []
     drafts = []
-    for row, said in enumerate(batch.answers, 1):
+    for row, said in enumerate(answers, 1):
         params = {"plot": said.plot_code[:80]}
         pair = asked.get((said.plot_code, said.draft.utility))
         if pair is None:

@@ -22,6 +22,12 @@ FIELD_NAMES: Mapping[str, str] = {
     "valid_until": "valid_until",
     "over": "over_reason",
 }
+NAMES: Mapping[str, str] = {
+    "ready": N_("已具备条件"),
+    "ready_by": N_("承诺期限内具备"),
+    "not_possible": N_("无法接入"),
+    "not_concerned": N_("不涉及"),
+}
 UNITS: Mapping[Utility, str] = {
     Utility.WATER: "m3/d",
     Utility.DRAINAGE: "m3/d",

@@ -1,7 +1,7 @@
 """What an answer must say (R4): pure rules over a draft, each fault named by the field it is in."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -119,6 +119,25 @@ def point_faults(
         far = f"{metres:,.0f}" if math.isfinite(metres) else "∞"
         params = {"metres": far, "limit": f"{reach.radius_m:,.0f}"}
         yield Problem("point_far", "error", text, params, where=code, place=at)
+
+
+def batch_faults(
+    drafts: Sequence[AnswerDraft],
+    plots: Iterable[shapely.Geometry],
+    codes: Iterable[str],
+    today: date,
+    reach: Check,
+    region: Region,
+) -> list[Problem]:
+    """Every fault of several drafts, each with its plot (lon/lat) and code; a problem's `row` counts the drafts from 1."""
+    return [
+        replace(problem, row=number)
+        for number, (draft, plot, code) in enumerate(zip(drafts, plots, codes, strict=True), 1)
+        for problem in (
+            *word_faults(draft, today),
+            *point_faults(draft, plot, code, reach, region),
+        )
+    ]
 
 
 def distance_m(point: tuple[float, float], plot: shapely.Geometry, region: Region) -> float:

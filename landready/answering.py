@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from geo.problems import N_, Problem
 from landready import reserving
 from landready.answer_rules import AnswerDraft as AnswerDraft
-from landready.answer_rules import point_faults, relevant, word_faults
+from landready.answer_rules import batch_faults, point_faults, relevant, word_faults
 from landready.answers import Answer
 from landready.asked import Pair, answered, asked_plots, own_push, proposals
 from landready.clock import today
@@ -224,15 +224,8 @@ def _faults_each(
         return _faults(session, push, drafts, reach, region, now)
     plots = asked_plots(session, push, [(d.plot_id, d.utility) for d in drafts])
     grounds = loaded(plot.geom for plot in plots.values())
-    rows = enumerate(zip(drafts, plots.values(), grounds, strict=True), 1)
-    return [
-        replace(problem, row=number)
-        for number, (draft, plot, ground) in rows
-        for problem in (
-            *word_faults(draft, today(now)),
-            *point_faults(draft, ground, plot.code, reach, region),
-        )
-    ]
+    codes = [plot.code for plot in plots.values()]
+    return batch_faults(drafts, grounds, codes, today(now), reach, region)
 
 
 def _wishes(

@@ -19,7 +19,7 @@ class PlanMessages:
 
     def __init__(self, session: Session, plan: SupplyPlan, checks: Sequence[Check]) -> None:
         self._plan = plan
-        self._plots = {plot.id: (plot, _plot_data(plot)) for plot in plan.plots}
+        self._plots = {plot.id: (plot, plot_data(plot)) for plot in plan.plots}
         self._checks = {(c.plot_id, c.utility): c for c in checks}
         self._near: dict[tuple[int, int], list[dict[str, Any]]] = defaultdict(list)
         near = (
@@ -32,11 +32,7 @@ class PlanMessages:
         )
         for row in sorted(of_checks(session, checks, *near), key=lambda r: r.rank):
             self._near[row.check_id, row.enterprise_id].append(
-                {
-                    "name": row.name,
-                    "distance_m": round(row.distance_m, 3),
-                    "spare_capacity": row.spare_capacity,
-                }
+                near_data(row.name, row.distance_m, row.spare_capacity)
             )
         shares = (ServedShare.check_id, ServedShare.enterprise_id, ServedShare.share)
         self._shares = {
@@ -46,36 +42,51 @@ class PlanMessages:
     def _own(self, plot: Plot, enterprise_id: int, utility: Utility) -> dict[str, Any]:
         check = self._checks[plot.id, utility.value]
         key = (check.id, enterprise_id)
-        return {
-            "utility": utility.value,
-            "measured_at": check.measured_at.isoformat(),
-            "radius_m": check.radius_m,
-            "nearest": self._near.get(key, []),
-            "served_share": round(self._shares.get(key, 0.0), 4),
-        }
+        return asked_data(check, self._near.get(key, []), self._shares.get(key, 0.0))
 
     def to(self, push: Push, asked: Mapping[int, Sequence[Utility]]) -> dict[str, Any]:
         """Return the data of one push's event; `asked` names the utilities it asks about by plot id."""
-        plan = self._plan
-        return {
-            "push": str(push.uid),
-            "portal_path": f"/pushes/{push.id}",
-            "plan": {"title": plan.title, "city": plan.city},
-            "office": {"name": plan.office.name, "phone": plan.office.phone},
-            "due_on": push.due_on.isoformat(),
-            "due_provisional": push.due_provisional,
-            "plots": [
-                {
-                    **data,
-                    "asked": [self._own(plot, push.enterprise_id, u) for u in asked[plot_id]],
-                }
-                for plot_id, (plot, data) in self._plots.items()
-                if plot_id in asked
-            ],
-        }
+        plots = [
+            {**data, "asked": [self._own(plot, push.enterprise_id, u) for u in asked[plot_id]]}
+            for plot_id, (plot, data) in self._plots.items()
+            if plot_id in asked
+        ]
+        return plan_data(self._plan, push, plots)
 
 
-def _plot_data(plot: Plot) -> dict[str, Any]:
+def plan_data(plan: SupplyPlan, push: Push, plots: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the data of one push; every plot is its `plot_data` with what it is `asked`."""
+    return {
+        "push": str(push.uid),
+        "portal_path": f"/pushes/{push.id}",
+        "plan": {"title": plan.title, "city": plan.city},
+        "office": {"name": plan.office.name, "phone": plan.office.phone},
+        "due_on": push.due_on.isoformat(),
+        "due_provisional": push.due_provisional,
+        "plots": plots,
+    }
+
+
+def asked_data(check: Check, nearest: list[dict[str, Any]], share: float) -> dict[str, Any]:
+    """Return one question about a plot with what was measured of the asked enterprise's own network."""
+    return {
+        "utility": check.utility,
+        "measured_at": check.measured_at.isoformat(),
+        "radius_m": check.radius_m,
+        "nearest": nearest,
+        "served_share": round(share, 4),
+    }
+
+
+def near_data(name: str, distance_m: float, spare_capacity: float | None) -> dict[str, Any]:
+    return {
+        "name": name,
+        "distance_m": round(distance_m, 3),
+        "spare_capacity": spare_capacity,
+    }
+
+
+def plot_data(plot: Plot) -> dict[str, Any]:
     return {
         "code": plot.code,
         "name": plot.name,

@@ -20,11 +20,53 @@ from web.session import database, now, settings
 api = APIBlueprint("api", __name__, url_prefix="/api/v1", tag="listings")
 
 
+_NEXT = "20260320T010000.000000-12"
+_LISTING = {
+    "id": 12,
+    "state": "listed",
+    "state_reason": "",
+    "plot_code": "P-12",
+    "plot_name": "城西二号",
+    "city": "460100",
+    "office": "海口市自然资源和规划局",
+    "use": "二类工业用地",
+    "use_code": "100102",
+    "area_m2": 10000.0,
+    "plot_ratio": "≤1.0",
+    "supply_mode": "招标拍卖挂牌",
+    "quarter": "2026Q2",
+    "illustrative_boundary": False,
+    "boundary": {
+        "type": "MultiPolygon",
+        "coordinates": [
+            [[[110.35, 20.02], [110.351, 20.02], [110.351, 20.021], [110.35, 20.02]]],
+        ],
+    },
+    "verdict_at": "2026-03-20T00:59:58Z",
+    "verdict_valid_until": "2026-04-19T00:59:58Z",
+    "rule_version": "2026-03-01",
+    "listed_at": "2026-03-20T01:00:00Z",
+    "changed_at": "2026-03-20T01:00:00Z",
+}
+_PERMITTED = {
+    "permit_no": example()["permit_no"],
+    "outcome": "created",
+    "office": "海口市自然资源和规划局",
+    "owner": example()["owner"]["name"],
+    "plot_code": "C0901",
+    "pushed_to": ["海口水务", "海口供电局"],
+    "warnings": [],
+}
+
+
 class FeedQuery(BaseModel):
     after: str = Field(
-        "", max_length=60, description="`next` of the answer before; empty: from the start"
+        "",
+        max_length=60,
+        description="`next` of the answer before; empty: from the start",
+        examples=[_NEXT],
     )
-    limit: int = Field(500, ge=1, le=500)
+    limit: int = Field(500, ge=1, le=500, examples=[500])
 
 
 class ListingOut(BaseModel):
@@ -59,7 +101,7 @@ class FeedOut(BaseModel):
 
 @api.get("/listings")
 @api.input(FeedQuery, location="query", arg_name="query")
-@api.output(FeedOut)
+@api.output(FeedOut, example={"listings": [_LISTING], "next": _NEXT})
 @api.doc(
     summary="Listings of the land supermarket in the order of change",
     description="The trading platform's feed: start without `after`, then go on from `next` until `listings` is empty.",
@@ -119,7 +161,7 @@ class PermitOut(BaseModel):
 
 @api.post("/permits")
 @api.input(PermitFields, arg_name="permit", example=example())
-@api.output(PermitOut, status_code=201)
+@api.output(PermitOut, status_code=201, example=_PERMITTED)
 @api.doc(
     summary="Report a planning permit",
     description=(

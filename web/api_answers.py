@@ -1,26 +1,22 @@
 """/api/v1/answers and /api/v1/codes: what an enterprise's own system answers, and in which words."""
 
-import hashlib
 import uuid
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Annotated, Literal
 
 from apiflask import APIBlueprint
 from flask.typing import ResponseReturnValue
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, ConfigDict, Field
 
-from geo.problems import Problem
-from landready import answer_batches, answer_codes, answering
-from landready.answer_batches import Incoming, Said
-from landready.answer_rules import AnswerDraft
-from landready.answers import Answer, AnswerVerdict
+from landready import answer_batches, answer_fields, answering
+from landready.answer_batches import Incoming
+from landready.answer_fields import AnswersIn, AnswersOut, CodesOut, MadeOut, where
+from landready.answers import Answer
 from landready.db import Role
 from landready.errors import Invalid
 from landready.shapes import to_geojson
-from landready.utilities import Utility
 from web.auth import only, public
-from web.filters import UTILITIES, VERDICTS, sentence
+from web.filters import UTILITIES, sentence
 from web.session import database, now, settings
 
 api = APIBlueprint("api_answers", __name__, url_prefix="/api/v1", tag="answers")
@@ -59,37 +55,46 @@ _RECORDED = {
 }
 
 
-class _In(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class PointIn(_In):
-    """GeoJSON Point, longitude first, EPSG:4490."""
-
-    type: Literal["Point"]
-    coordinates: Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]
-
-
-class AnswerIn(_In):
-    """One answer. Which fields a code needs stands in `GET /api/v1/codes`; those it has no use for are ignored."""
-
-    plot: str = Field(max_length=80, description="`code` of the plot in the event")
-    utility: Utility
-    code: AnswerVerdict
-    connection_point: PointIn | None = None
-    spare_capacity: FiniteFloat | None = Field(None, description="in the unit of the utility")
-    works: str = Field("", description="what must be built")
-    ready_by: date | None = None
-    reason: str = ""
-    valid_until: date | None = Field(None, description="empty: valid without end")
-    over_reason: str = Field(
-        "", description="why it can be connected although the plot needs more than is left; asked for by `over_unconfirmed`"
-    )  # fmt: skip
-
-
-class AnswersIn(_In):
-    push: uuid.UUID = Field(description="`push` of the event")
-    answers: list[AnswerIn] = Field(min_length=1, max_length=answer_batches.LIMIT)
+_STANDING = {
+    "push": _PUSH,
+    "due_on": "2026-03-09",
+    "due_provisional": False,
+    "answered_at": None,
+    "asked": [
+        {
+            "plot": "P-12",
+            "revision": 1,
+            "utility": "water",
+            "open": False,
+            "code": "ready",
+            "version": 1,
+            "answered_at": "2026-03-05T02:00:00Z",
+            "connection_point": {"type": "Point", "coordinates": [110.350956, 20.020452]},
+            "spare_capacity": 1200.0,
+            "works": "",
+            "ready_by": None,
+            "reason": "",
+            "valid_until": None,
+        },
+        {
+            "plot": "P-13",
+            "revision": 1,
+            "utility": "water",
+            "open": True,
+            "code": None,
+            "version": None,
+            "answered_at": None,
+            "connection_point": None,
+            "spare_capacity": None,
+            "works": "",
+            "ready_by": None,
+            "reason": "",
+            "valid_until": None,
+        },
+    ],
+}
+# As it is answered to a reader of Chinese.
+_CODES = answer_fields.codes(str, UTILITIES).model_dump(mode="json")
 
 
 class KeyHeader(BaseModel):
@@ -99,23 +104,8 @@ class KeyHeader(BaseModel):
         "",
         alias="Idempotency-Key",
         description="names this batch, 1 to 100 ASCII characters; a new one for every new content",
+        examples=["2026-03-05-0001"],
     )
-
-
-class MadeOut(BaseModel):
-    plot: str
-    utility: str
-    code: str
-    version: int = Field(description="counts the answers to this plot and utility; the last holds")
-
-
-class AnswersOut(BaseModel):
-    """`outcome` is `same` when the very same batch had come before under this key; nothing was recorded twice."""
-
-    push: str
-    outcome: Literal["recorded", "same"]
-    answers: list[MadeOut]
-    open: int = Field(description="how many plots and utilities of the push still owe an answer")
 
 
 @api.post("/answers")
@@ -135,10 +125,7 @@ class AnswersOut(BaseModel):
 @only(Role.ENTERPRISE)
 def answers(headers: KeyHeader, body: AnswersIn) -> ResponseReturnValue:
     push = answer_batches.push_of(database(), body.push)
-    content = body.model_dump_json(exclude_defaults=True).encode()
-    said = [Said(x.plot, _draft(x)) for x in body.answers]
-    digest = hashlib.sha256(content).hexdigest()
-    batch = Incoming(push.id, "api", headers.idempotency_key, digest, said)
+    batch = Incoming(push.id, "api", headers.idempotency_key, body.digest(), body.said())
     try:
         kept, new = answer_batches.take(
             database(), batch,
@@ -146,7 +133,7 @@ def answers(headers: KeyHeader, body: AnswersIn) -> ResponseReturnValue:
             account_id=None, now=now(),
         )  # fmt: skip
     except Invalid as refused:
-        told = tuple(replace(p, where=_where(p)) for p in refused.problems)
+        told = tuple(replace(p, where=where(p)) for p in refused.problems)
         raise Invalid(told, refused.detail, **refused.params) from refused
     owed = sum(line.open for line in answer_batches.asked_lines(database(), push))
     outcome = AnswersOut(
@@ -158,34 +145,8 @@ def answers(headers: KeyHeader, body: AnswersIn) -> ResponseReturnValue:
     return outcome.model_dump(mode="json"), 201 if new else 200
 
 
-def _draft(x: AnswerIn) -> AnswerDraft:
-    at = x.connection_point
-    return AnswerDraft(
-        0,
-        x.utility.value,
-        x.code,
-        connection_point=(at.coordinates[0], at.coordinates[1]) if at else None,
-        spare_capacity=x.spare_capacity,
-        works=x.works.replace("\x00", "").strip(),
-        ready_by=x.ready_by,
-        reason=x.reason.replace("\x00", "").strip(),
-        valid_until=x.valid_until,
-        over=x.over_reason.replace("\x00", "").strip(),
-    )
-
-
-def _where(problem: Problem) -> str:
-    """Where in the body of the request a problem is."""
-    if problem.code.startswith("key_"):
-        return "Idempotency-Key"
-    if problem.row is None:
-        return "answers"
-    field = answer_codes.field_of(problem.code)
-    return f"answers[{problem.row - 1}]" + (f".{field}" if field else "")
-
-
 class AskedQuery(BaseModel):
-    push: uuid.UUID = Field(description="`push` of the event")
+    push: uuid.UUID = Field(description="`push` of the event", examples=[_PUSH])
 
 
 class AskedOut(BaseModel):
@@ -216,7 +177,7 @@ class StandingOut(BaseModel):
 
 @api.get("/answers")
 @api.input(AskedQuery, location="query", arg_name="query")
-@api.output(StandingOut)
+@api.output(StandingOut, example=_STANDING)
 @api.doc(
     summary="What a push asks about, and how it stands answered",
     security="key",
@@ -260,7 +221,7 @@ class ContactOut(BaseModel):
 
 
 @api.post("/pushes/<uuid:uid>/contacted")
-@api.output(ContactOut)
+@api.output(ContactOut, example={"push": _PUSH, "answered_at": "2026-03-03T02:00:00Z"})
 @api.doc(
     summary="Report that the owner of a pushed project was contacted",
     description="Answers the push of a project, once; repeating it changes nothing. A push of a plan answers 409.",
@@ -274,52 +235,9 @@ def contacted(uid: uuid.UUID) -> ResponseReturnValue:
     return ContactOut(push=str(uid), answered_at=push.answered_at or now()).model_dump(mode="json")
 
 
-class CodeOut(BaseModel):
-    """One answer code; fields that are neither in `needs` nor in `may` are ignored."""
-
-    code: str
-    name: str
-    meaning: str
-    needs: list[str]
-    may: list[str]
-    opens_gate: bool = Field(description="counts as a condition for listing the plot")
-
-
-class UtilityOut(BaseModel):
-    code: str
-    name: str
-    unit: str = Field(description="of `spare_capacity`")
-
-
-class CodesOut(BaseModel):
-    """The closed list. A change of any code is a new `version`."""
-
-    version: str
-    codes: list[CodeOut]
-    utilities: list[UtilityOut]
-
-
 @api.get("/codes")
-@api.output(CodesOut)
+@api.output(CodesOut, example=_CODES)
 @api.doc(summary="The closed list of answer codes", description="Names follow `Accept-Language`.")
 @public
 def codes() -> ResponseReturnValue:
-    body = CodesOut(
-        version=answer_codes.VERSION,
-        codes=[
-            CodeOut(
-                code=x.code.value,
-                name=sentence(VERDICTS[x.code.value]),
-                meaning=sentence(x.meaning),
-                needs=list(x.needs),
-                may=list(x.may),
-                opens_gate=x.opens_gate,
-            )
-            for x in answer_codes.CODES
-        ],
-        utilities=[
-            UtilityOut(code=u.value, name=sentence(UTILITIES[u.value]), unit=answer_codes.UNITS[u])
-            for u in Utility
-        ],
-    )
-    return body.model_dump(mode="json")
+    return answer_fields.codes(sentence, UTILITIES).model_dump(mode="json")

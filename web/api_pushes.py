@@ -1,7 +1,6 @@
 """/api/v1/pushes and /api/v1/reconcile: an enterprise pulls its journal, says how far it is, compares, and asks again."""
 
-from datetime import UTC, datetime
-from typing import Annotated
+from datetime import UTC
 
 from apiflask import APIBlueprint
 from flask.typing import ResponseReturnValue
@@ -9,13 +8,20 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from landready.db import Role, actor_of
 from push import journal, replay
+from push.journal_fields import (
+    AckIn,
+    Number,
+    PullOut,
+    PullQuery,
+    RangeOut,
+    RangeQuery,
+    StandingOut,
+)
 from web.auth import only
 from web.session import database, now
 
 api = APIBlueprint("api_pushes", __name__, url_prefix="/api/v1", tag="pushes")
 
-# PostgreSQL's bigint
-Number = Annotated[int, Field(ge=0, le=2**63 - 1)]
 _SHA256 = "c65a21e5a2f9b3f7d2a7ad9fbf3d9c1c1f0b2b9f5f4c36a0ad1b6b1e8f1c2d3e"
 _STANDING = {
     "last": 17,
@@ -24,41 +30,6 @@ _STANDING = {
     "proven": 17,
     "proven_at": "2026-03-02T02:00:05Z",
 }
-
-
-class PullQuery(BaseModel):
-    after: Number | None = Field(
-        None, description="the greatest number you have; left out: the one you acknowledged last"
-    )
-    limit: int = Field(100, ge=1, le=500)
-
-
-class PushOut(BaseModel):
-    """One event. `body` is exactly what a webhook of it carries: hand it to the same code, without a signature to check."""
-
-    number: int
-    id: str = Field(description="the webhook-id")
-    type: str
-    created_at: datetime
-    sha256: str = Field(description="of the UTF-8 bytes of `body`, hex")
-    body: str
-
-
-class StandingOut(BaseModel):
-    """Numbers begin at 1 and have no gaps; 0 means none."""
-
-    last: int = Field(description="the greatest number there is")
-    acknowledged: int
-    acknowledged_at: datetime | None
-    proven: int = Field(description="up to here you named the right hash over all ids")
-    proven_at: datetime | None
-
-
-class PullOut(BaseModel):
-    pushes: list[PushOut]
-    next: int = Field(description="Send this as `after` to go on, now or later.")
-    more: bool = Field(description="there is something after `next` already")
-    standing: StandingOut
 
 
 @api.get("/pushes")
@@ -94,35 +65,7 @@ def pull(query: PullQuery) -> ResponseReturnValue:
     standing = journal.standing(database())
     after = standing.acknowledged if query.after is None else query.after
     found = journal.entries(database(), after, query.limit)
-    last = found[-1].number if found else after
-    body = PullOut(
-        pushes=[
-            PushOut(
-                number=x.number,
-                id=x.id,
-                type=x.type,
-                created_at=x.created_at,
-                sha256=x.sha256,
-                body=x.body,
-            )
-            for x in found
-        ],
-        next=last,
-        more=last < standing.last,
-        standing=_standing(standing),
-    )
-    return body.model_dump(mode="json")
-
-
-class AckIn(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    number: Number = Field(description="you have stored everything up to here")
-    ids_sha256: str | None = Field(
-        None,
-        pattern="^[0-9a-fA-F]{64}$",
-        description="hex SHA-256 over the ids 1 to `number` in order, each followed by a line feed",
-    )
+    return PullOut.of(found, after, standing).model_dump(mode="json")
 
 
 @api.post("/pushes/ack")
@@ -140,26 +83,7 @@ class AckIn(BaseModel):
 @only(Role.ENTERPRISE)
 def acknowledge(ack: AckIn) -> ResponseReturnValue:
     noted = journal.acknowledge(database(), ack.number, ack.ids_sha256, now())
-    return _standing(noted).model_dump(mode="json")
-
-
-class RangeQuery(BaseModel):
-    model_config = ConfigDict(populate_by_name=True)
-
-    first: Number = Field(1, alias="from")
-    last: Number | None = Field(None, alias="to", description="left out: the last there is")
-
-
-class RangeOut(BaseModel):
-    model_config = ConfigDict(populate_by_name=True)
-
-    first: int = Field(alias="from")
-    last: int = Field(alias="to")
-    count: int = Field(description="`to` - `from` + 1 where all of them exist")
-    ids_sha256: str = Field(
-        description="hex SHA-256 over the ids in the order of their numbers, each followed by a line feed"
-    )
-    standing: StandingOut
+    return StandingOut.of(noted).model_dump(mode="json")
 
 
 @api.get("/reconcile")
@@ -178,11 +102,7 @@ def reconcile(query: RangeQuery) -> ResponseReturnValue:
     standing = journal.standing(database())
     last = standing.last if query.last is None else query.last
     found = journal.reconcile(database(), query.first, last)
-    told = {"from": found.first, "to": found.last, "count": found.count}
-    body = RangeOut.model_validate(
-        {**told, "ids_sha256": found.ids_sha256, "standing": _standing(standing)}
-    )
-    return body.model_dump(mode="json", by_alias=True)
+    return RangeOut.of(found, standing).model_dump(mode="json", by_alias=True)
 
 
 class ReplayIn(BaseModel):
@@ -227,13 +147,3 @@ def send_again(wish: ReplayIn) -> ResponseReturnValue:
     enterprise_id = actor_of(database()).organisation_id or 0
     owed = replay.replay(database(), enterprise_id, wish.wanted, now())
     return ReplayOut(deliveries=owed).model_dump(mode="json")
-
-
-def _standing(x: journal.Standing) -> StandingOut:
-    return StandingOut(
-        last=x.last,
-        acknowledged=x.acknowledged,
-        acknowledged_at=x.acknowledged_at,
-        proven=x.proven,
-        proven_at=x.proven_at,
-    )

@@ -36,6 +36,7 @@ from web import (
     layers,
     limits,
     navigation,
+    openapi,
     organisations,
     overview,
     permits,
@@ -120,7 +121,18 @@ def create_app(settings: Settings) -> APIFlask:
     )
     app.url_map.converters["int"] = RowNumber
     csrf = CSRFProtect(app)
-    for setup in (request, language, security, session, auth, limits, errors, filters, navigation):
+    for setup in (
+        request,
+        language,
+        security,
+        session,
+        auth,
+        limits,
+        errors,
+        filters,
+        navigation,
+        openapi,
+    ):
         setup.init_app(app)
     for pages in PAGES:
         app.register_blueprint(pages)

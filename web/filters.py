@@ -11,7 +11,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 
 from geo.problems import N_, numbered
-from landready import cities
+from landready import answer_codes, cities
 from landready.annex import STATE_NAMES
 from landready.road_classes import rules
 
@@ -47,12 +47,7 @@ PUSH_STATES = {
     "answered": N_("已答复"),
     "late": N_("已超期"),
 }
-VERDICTS = {
-    "ready": N_("已具备条件"),
-    "ready_by": N_("承诺期限内具备"),
-    "not_possible": N_("无法接入"),
-    "not_concerned": N_("不涉及"),
-}
+VERDICTS = answer_codes.NAMES
 PLAN_STATES = {"draft": N_("草稿"), "released": N_("已下发")}
 LISTING_STATES = {
     "listed": N_("上架中"),
