@@ -69,7 +69,7 @@ def release(
     plots = [plot.id for plot in plan.plots]
     with as_engine(session):
         checks = measure(session, settings, plan.plots, now)
-        everyone = concerned(_candidates(session, plan, checks), plots)
+        everyone = concerned(_candidates(session, settings, plan, checks), plots)
         asked = [a for a in everyone if a.reason not in LEFT_OUT]
         plan.asked = [{**asdict(a), "plots": len(a.plots)} for a in everyone]
         soon = clock.due(clock.today(now), settings.clocks.acknowledge_days)
@@ -87,7 +87,9 @@ def release(
     )
 
 
-def _candidates(session: Session, plan: SupplyPlan, checks: Sequence[Check]) -> list[Candidate]:
+def _candidates(
+    session: Session, settings: Settings, plan: SupplyPlan, checks: Sequence[Check]
+) -> list[Candidate]:
     """Enterprises registered for the city or the whole province, and those from elsewhere whose areas touch a plot."""
     of_check = {check.id: check for check in checks}
     touches: dict[tuple[int, str], set[int]] = defaultdict(set)
@@ -102,7 +104,7 @@ def _candidates(session: Session, plan: SupplyPlan, checks: Sequence[Check]) -> 
             )
         )
     }
-    city, waiting = plan.city, service_areas.coming(session, plan.id)
+    city, waiting = plan.city, service_areas.coming(session, settings, plan.plots)
     enterprises = session.scalars(
         select(Organisation).where(Organisation.kind == "enterprise").order_by(Organisation.id)
     )

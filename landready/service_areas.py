@@ -9,17 +9,24 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+import numpy as np
+import shapely
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, aliased
 
+from geo.coverage import served
+from geo.outlines import Outlines
 from geo.problems import N_
 from landready import clock
 from landready.db import Actor, Role, actor_of, as_engine
 from landready.errors import Conflict, NotFound
+from landready.layer_indexes import projected
 from landready.layers import Layer, ServiceArea
+from landready.measuring import grounds
 from landready.organisations import Organisation
 from landready.plans import Plot
-from landready.shapes import to_geojson
+from landready.settings import Settings
+from landready.shapes import SRID, loaded, to_geojson
 
 _REASON_LENGTH = 200
 
@@ -156,22 +163,28 @@ def enter_into_force(session: Session, today: date) -> list[int]:
     return [layer.id for layer in due]
 
 
-def coming(session: Session, plan_id: int) -> set[tuple[int, str]]:
-    """Return (enterprise, utility) whose areas will touch a plot of a plan once they are in force. Needs the engine."""
+def coming(session: Session, settings: Settings, plots: Sequence[Plot]) -> set[tuple[int, str]]:
+    """Return (enterprise, utility) whose areas will serve some of the plots once they are in force. Needs the engine."""
+    box = func.ST_MakeEnvelope(*shapely.total_bounds(loaded(p.geom for p in plots)).tolist(), SRID)
     rows = session.execute(
-        select(Layer.enterprise_id, Layer.utility)
+        select(
+            Layer.enterprise_id, Layer.utility, func.ST_AsBinary(ServiceArea.geom).label("shape")
+        )
         .join(ServiceArea, ServiceArea.layer_id == Layer.id)
-        .join(Plot, func.ST_Intersects(ServiceArea.geom, Plot.geom))
         .where(
-            Plot.plan_id == plan_id,
+            ServiceArea.geom.op("&&")(box),
             Layer.kind == "service_areas",
             ~Layer.current,
             Layer.refused_reason == "",
             Layer.version > _current_version(),
         )
-        .distinct()
-    )
-    return {(who, utility) for who, utility in rows}
+    ).all()
+    found: set[tuple[int, str]] = set()
+    for ground in grounds(plots, settings) if rows else ():
+        shapes = projected([row.shape for row in rows], ground.crs)
+        _, area, _ = served(ground, Outlines.of(np.arange(len(rows)), shapes, ground.crs))
+        found |= {(rows[i].enterprise_id, rows[i].utility) for i in area}
+    return found
 
 
 def _current_version() -> Any:  # noqa: ANN401 - a scalar sub-select

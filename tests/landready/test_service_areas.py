@@ -170,6 +170,12 @@ def test_the_receipt_says_whose_area_is_not_yet_in_force(case: Case) -> None:
     assert case.why()[case.name] is Reason.SERVES
 
 
+def test_an_area_that_will_only_touch_a_plots_edge_will_not_serve_it(case: Case) -> None:
+    case.approve(case.publish(FAR))
+    case.publish(square(100))
+    assert case.why()[case.name] is Reason.ELSEWHERE
+
+
 def test_who_has_no_area_in_force_is_asked_about_everything(case: Case) -> None:
     case.publish(FAR)
     assert case.why()[case.name] is Reason.NO_MAP
