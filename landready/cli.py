@@ -25,8 +25,16 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except LandreadyError as error:
             said = [str(error), *(p.message for p in getattr(error, "problems", ()))]
-            click.echo(" ".join(" ".join(said).split()), err=True)
+            _say(" ".join(said))
             sys.exit(2 if isinstance(error, _BAD_INPUT) else 1)
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx else ctx.command_path
+            _say(f"{error.format_message()} ({command} --help)")
+            sys.exit(error.exit_code)
+
+
+def _say(error: str) -> None:
+    click.echo(" ".join(error.split()), err=True)
 
 
 @click.group(cls=_Commands)
