@@ -73,6 +73,13 @@ class Flat:
         wkb.areas(self.x, self.y, self.part_start, self.part_kind, self.start, found)
         return found
 
+    def areal(self) -> npt.NDArray[np.bool_]:
+        """Return which geometries have a polygon or nothing at all, shape (n,)."""
+        size = np.diff(self.start)
+        found = size == 0
+        found[np.repeat(np.arange(len(self)), size)[self.part_kind >= wkb.SHELL]] = True
+        return np.asarray(found)
+
     def take(self, chosen: Ints) -> "Flat":
         """Return the geometries at the given positions, in that order."""
         part, start = _runs(self.start, chosen)

@@ -58,7 +58,8 @@ def read(folder: Path, threads: int) -> Layers:
     """Read the files of a folder, side by side.
 
     Raises:
-        Invalid: a file or a column is missing, an id comes twice, the CRS is missing, not in metres or not the same everywhere.
+        Invalid: a file or a column is missing, an id comes twice, the CRS is missing, not in metres or not the same everywhere, a plot or
+            service area is a point or a line.
     """
     names = ("facilities", "plots", "service_areas", *BARRIERS)
     found: dict[str, geoparquet.Layer] = {}
@@ -74,6 +75,9 @@ def read(folder: Path, threads: int) -> Layers:
     others = {name: found.get(name, nothing) for name in names[2:]}
     frames = {"plots": plots.crs, "facilities": facilities.crs}
     frames |= {name: layer.crs for name, layer in others.items()}
+    for name, layer in (("plots", plots), ("service_areas", others["service_areas"])):
+        if len(other := layer.ids[~layer.shapes.areal()]):
+            raise _bad(f"{name}.parquet: 图形应为面 · not a polygon: id {other[0]}")
     if len(set(frames.values())) > 1:
         said = ", ".join(f"{name}: {CRS(text).name}" for name, text in frames.items())
         raise _bad(f"坐标系不一致 · not all in one CRS: {said}")

@@ -180,6 +180,14 @@ def test_columns_that_cannot_be_used_are_refused(tmp_path, change, said):
     assert said in refused(place)
 
 
+@pytest.mark.parametrize("layer", ["plots", "service_areas"])
+def test_points_and_lines_are_no_plots_and_no_areas(tmp_path, layer):
+    mixed = [shapely.box(0, 0, 9, 9), shapely.Polygon(), shapely.LineString([(0, 0), (9, 9)])]
+    assert f"{layer}.parquet: 图形应为面 · not a polygon: id 3" in refused(
+        small(tmp_path / "in", **{layer: mixed})
+    )
+
+
 def test_bad_numbers_are_refused_by_name(tmp_path):
     place = small(tmp_path / "in")
     assert "--radius" in refused(place, "--radius", "-1")
