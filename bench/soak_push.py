@@ -36,6 +36,7 @@ from push.deliver import _THREADS as CONCURRENCY  # noqa: E402
 # Leases end soon, so that what a kill left is sent again while the next kills fall.
 SETTINGS = {"timeout_s": 3, "sweep_s": 2, "schedule_s": [0, 1, 2, 2, 4, 4, 8, 8, 16, 16]}
 PATIENCE_S = 3.0
+TRIES = 10
 
 
 class Soak:
@@ -157,6 +158,14 @@ class Soak:
             self.keep("worker", "sweep")
             self.produce(max(1, int(self.batch)), dies=True)
             return
+        for _ in range(TRIES):
+            if self._killed_at(place):
+                self.kills[place] += 1
+                return
+        raise AssertionError(f"no worker came to {place}")
+
+    def _killed_at(self, place: str) -> bool:
+        """Have a worker that ends at this place; False where the sweep was always faster."""
         self.keep("sweep")
         if self.worker is not None:
             self.worker.terminate()
@@ -164,16 +173,15 @@ class Soak:
         self.worker = self.life("push.worker", place, random.randint(1, 3))
         self.produce()
         ends = time.monotonic() + PATIENCE_S
-        while self.worker.is_alive():
+        while self.worker.is_alive() and time.monotonic() < ends:
             self.worker.join(0.3)
-            if self.worker.is_alive() and time.monotonic() < ends:
+            if self.worker.is_alive():
                 self.produce(1)
-            elif self.worker.is_alive():
-                break  # the sweep was always faster; it stays for the next round
-        if not self.worker.is_alive():
-            assert self.worker.exitcode == -signal.SIGKILL, self.worker.exitcode
-            self.kills[place] += 1
-            self.worker = None
+        if self.worker.is_alive():
+            return False
+        assert self.worker.exitcode == -signal.SIGKILL, self.worker.exitcode
+        self.worker = None
+        return True
 
     def at_random(self) -> None:
         self.keep("worker", "sweep")
