@@ -118,6 +118,12 @@ def clock_effects() -> dict[State, str]:
 
 
 @cache
+def resting_states() -> frozenset[State]:
+    """Return the states in which the item's clock stands still."""
+    return frozenset(state for state, effect in clock_effects().items() if effect == "pause")
+
+
+@cache
 def terminal_states() -> frozenset[State]:
     """Return the states in which the work on an item is over."""
     with (DATA / "approval_status_codes.csv").open(encoding="utf-8", newline="") as file:

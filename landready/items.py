@@ -99,10 +99,11 @@ def allowed(history: Sequence[State], party: Party) -> tuple[State, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One state reached at one moment (aware)."""
+    """One state reached at one moment (aware), and the reason that was given."""
 
     state: State
     at: datetime
+    note: str = ""
 
 
 def elapsed_days(
@@ -130,3 +131,18 @@ def elapsed_days(
         for (begin, runs), (end, _) in pairwise(marks)
         if runs
     )
+
+
+def rests(steps: Iterable[Step]) -> list[clock.Pause]:
+    """Return the pauses that are over: from the day after each began to the day of the step that ended it."""
+    found: list[clock.Pause] = []
+    begun: Step | None = None
+    for step in sorted(steps, key=lambda s: s.at):
+        if clock_effects().get(step.state) == "pause":
+            begun = begun or step
+        elif begun:
+            first, last = clock.today(begun.at) + clock.ONE_DAY, clock.today(step.at)
+            if first <= last:
+                found.append(clock.Pause(first, last, begun.note))
+            begun = None
+    return found

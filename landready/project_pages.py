@@ -14,10 +14,10 @@ from landready.applications import Application, Item, ItemMove
 from landready.db import Actor, actor_of, as_engine
 from landready.errors import NotFound
 from landready.form_views import FieldView, field_views
-from landready.items import NEEDS_NOTE, Step, allowed, elapsed_days
+from landready.items import NEEDS_NOTE, allowed, elapsed_days, rests
 from landready.permits import Permit
 from landready.pushes import Push, PushState
-from landready.tracker import party_of
+from landready.tracker import party_of, steps_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ class ItemView:
     state_name: str
     elapsed_days: int
     due: clock.Due | None
+    # Its clock stands still: papers are being corrected, or a special procedure runs.
+    rests: bool
     late: bool
     open: bool
     choices: tuple[Choice, ...]
@@ -182,11 +184,10 @@ def _item_view(item: Item, actor: Actor, now: datetime) -> ItemView:
         department=row.department,
         handler=item.assignee.name,
         state_name=STATE_NAMES[State(item.state)] if item.state else N_("待提交"),
-        elapsed_days=elapsed_days(
-            (Step(State(step.to_state), step.moved_at) for step in item.moves), now
-        ),
+        elapsed_days=elapsed_days(steps_of(item), now),
         due=due,
-        late=bool(due and not item.first_design_at and _open(item) and clock.today(now) > due.day),
+        rests=item.state in annex.resting_states(),
+        late=bool(due and _runs(item) and clock.today(now) > due.day),
         open=_open(item),
         choices=tuple(Choice(int(c), STATE_NAMES[c], c in NEEDS_NOTE) for c in choices),
     )
@@ -196,11 +197,16 @@ def _open(item: Item) -> bool:
     return item.state is None or State(item.state) not in annex.terminal_states()
 
 
+def _runs(item: Item) -> bool:
+    """Is a first design still owed, and does its time pass?"""
+    return not item.first_design_at and _open(item) and item.state not in annex.resting_states()
+
+
 def _due(item: Item) -> clock.Due | None:
     """The stored due day with the reckoning that led to it."""
     if item.first_design_due is None or not item.moves:
         return None
-    start = clock.today(item.moves[0].moved_at)
-    days = clock.working_days(start, item.first_design_due)
-    reckoned = clock.due(start, max(days, 1))
+    start, pauses = clock.today(item.moves[0].moved_at), rests(steps_of(item))
+    days = clock.working_days(start, item.first_design_due, pauses=pauses)
+    reckoned = clock.due(start, max(days, 1), pauses=pauses)
     return clock.Due(item.first_design_due, item.due_provisional, reckoned.explained)

@@ -26,7 +26,7 @@ from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relations
 from geo.problems import N_
 from landready import clock, outbox
 from landready.annex import items as annex_items
-from landready.annex import terminal_states
+from landready.annex import resting_states, terminal_states
 from landready.applications import Application, Item
 from landready.db import Base, Id, Role, actor_of
 from landready.errors import Conflict, NotAllowed, NotFound
@@ -224,7 +224,7 @@ def _running(session: Session, day: date) -> list[Running]:
         .where(
             Item.first_design_at.is_(None),
             Item.first_design_due <= soon,
-            Item.state.not_in([state.value for state in terminal_states()]),
+            Item.state.not_in(terminal_states() | resting_states()),
         )
         .order_by(Item.id)
     )

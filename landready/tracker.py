@@ -1,17 +1,17 @@
 """Items at work: moved through the national states, each step recorded for the owner to see (R14, R10)."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from geo.problems import N_, Problem
 from landready import clock, outbox, reserving
-from landready.annex import STATE_NAMES, State, terminal_states
+from landready.annex import STATE_NAMES, State, resting_states, terminal_states
 from landready.applications import Application, Item, ItemMove
 from landready.db import Actor, Role, actor_of, as_engine
 from landready.errors import Conflict, Invalid, NotAllowed, NotFound
-from landready.items import NEEDS_NOTE, Party, allowed
+from landready.items import NEEDS_NOTE, Party, Step, allowed, rests
 from landready.pushes import Push
 from landready.settings import Clocks
 
@@ -26,8 +26,9 @@ def begin(session: Session, item: Item, now: datetime) -> None:
 
 
 def start_design_clock(item: Item, clocks: Clocks, submitted_at: datetime) -> None:
-    """Set when the first design is due: working days from the first receipt of the application (五(十)1)."""
-    due = clock.due(clock.today(submitted_at), clocks.first_design_days)
+    """Set when the first design is due: working days from the first receipt of the application (五(十)1), pauses left out."""
+    pauses = rests(steps_of(item))
+    due = clock.due(clock.today(submitted_at), clocks.first_design_days, pauses=pauses)
     item.first_design_due, item.due_provisional = due.day, due.provisional
 
 
@@ -107,6 +108,11 @@ def declare_external_works(session: Session, clocks: Clocks, item_id: int) -> It
     return item
 
 
+def steps_of(item: Item) -> list[Step]:
+    """Return the moves of an item as the rules take them."""
+    return [Step(State(move.to_state), move.moved_at, move.note) for move in item.moves]
+
+
 def party_of(item: Item, actor: Actor) -> Party | None:
     """Return as whom the actor moves this item."""
     if actor.organisation_id == item.assignee_id:
@@ -164,7 +170,18 @@ def _step(session: Session, item: Item, state: State, note: str, now: datetime) 
         mover_id=actor.organisation_id,
     )
     session.add(step)
+    if item.state in resting_states() and item.state_at:
+        _resume(item, clock.today(item.state_at), clock.today(now))
     item.state, item.state_at = int(state), now
+
+
+def _resume(item: Item, begun: date, ended: date) -> None:
+    """What was left of the time for the first design when a pause began is left when it ends."""
+    if item.first_design_at or item.first_design_due is None:
+        return
+    if left := clock.working_days(begun, item.first_design_due):
+        due = clock.due(ended, left)
+        item.first_design_due, item.due_provisional = due.day, due.provisional
 
 
 def _tell(session: Session, item: Item, note: str, now: datetime) -> None:

@@ -9,6 +9,7 @@ from shapely.geometry import mapping
 from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import DBAPIError
 
+from landready import reminders
 from landready.applications import Application, Item, ItemMove
 from landready.db import ENGINE, Actor, transaction
 from landready.errors import Conflict, Invalid, NotAllowed, NotFound
@@ -18,6 +19,7 @@ from landready.permit_fields import PermitFields
 from landready.permit_items import add_item, remove_item
 from landready.permit_receipt import receive_permit
 from landready.project_pages import application_page, item_page, items_of, projects_of
+from landready.reminders import Reminder
 from landready.settings import Settings
 from landready.submission import submit
 from landready.tracker import declare_external_works, give_first_design, move
@@ -338,6 +340,41 @@ def test_external_works_said_later_still_count_from_the_submission(world: World)
     assert (view.item.external_works, view.due.day) == (True, date(2026, 3, 16))
     with pytest.raises(Conflict), transaction(world.database, world.actor(world.water)) as session:
         declare_external_works(session, world.settings.clocks, world.items[1])
+
+
+@pytest.mark.parametrize("said", ["before", "meanwhile", "after"])
+def test_the_time_for_the_first_design_rests_while_papers_are_corrected(world, said) -> None:
+    def external() -> None:
+        with transaction(world.database, world.actor(world.water)) as session:
+            declare_external_works(session, world.settings.clocks, world.items[1])
+
+    world.submit()
+    world.move(1, 3, world.water, now=NOW + timedelta(days=1))
+    if said == "before":
+        external()
+    world.move(1, 6, world.water, "缺用水量计算书", now=NOW + timedelta(days=2))
+    if said == "meanwhile":
+        external()
+    assert (world.view(1, now=NOW + timedelta(days=60)).late, told_of(world, 18)) == (False, 0)
+    # Wednesday to Tuesday: four working days.
+    world.move(1, 7, world.owner, now=NOW + timedelta(days=8))
+    if said == "after":
+        external()
+    view = world.view(1, now=NOW + timedelta(days=8))
+    assert view.due.day == date(2026, 3, 20)
+    assert {"first": date(2026, 3, 5), "last": date(2026, 3, 10), "name": "缺用水量计算书"} in [
+        note.params for note in view.due.explained
+    ]
+    assert (view.rests, view.late) == (False, False)
+    assert world.view(1, now=NOW + timedelta(days=19)).late
+    assert told_of(world, 21) > 0
+
+
+def told_of(world: World, days: int) -> int:
+    """How many notices of the first design stand after so many days."""
+    with transaction(world.database, ENGINE) as session:
+        reminders.send(session, world.settings.clocks, NOW + timedelta(days=days))
+        return len(session.scalars(select(Reminder).where(Reminder.clock == "first_design")).all())
 
 
 def test_the_handler_gives_the_first_design_once(world: World) -> None:
