@@ -13,6 +13,7 @@ from landready.errors import Conflict, NotAllowed, NotFound
 from landready.organisations import Organisation
 from landready.outbox import OutboxEvent
 from landready.pushes import Push
+from push.channels import Channel, channel_of
 from push.models import Attempt, Delivery, Endpoint
 from push.transport import Fault
 
@@ -46,9 +47,10 @@ class AttemptShown:
 
 @dataclass(frozen=True, slots=True)
 class WebhookState:
-    """One event on its way to one system of the enterprise: 'owed', 'delivered', 'dead' (given up) or 'pulled'."""
+    """One event on its way to one system or person of the enterprise: 'owed', 'delivered', 'dead' (given up) or 'pulled'."""
 
     delivery_id: int
+    channel: Channel
     state: str
     attempts: tuple[AttemptShown, ...]
     next_attempt_at: datetime | None
@@ -109,12 +111,13 @@ def deliveries_of(session: Session, push_ids: Iterable[int]) -> Mapping[int, Del
         select(Delivery).where(Delivery.push_id.in_(inbox)).order_by(Delivery.id)
     ).all()
     attempts = _attempts(session, [one.id for one in deliveries])
+    channels = _channels(session, deliveries)
     return {
         push_id: DeliverySummary(
             push_id,
             pushed_at,
             tuple(
-                _shown(one, attempts.get(one.id, ()))
+                _shown(one, channels[one.endpoint_id], attempts.get(one.id, ()))
                 for one in deliveries
                 if one.push_id == push_id
             ),
@@ -145,6 +148,7 @@ def undelivered(session: Session) -> GivenUp:
         select(Delivery).where(given_up).order_by(Delivery.id.desc()).limit(NEWEST)
     ).all()
     attempts = _attempts(session, [one.id for one in dead])
+    channels = _channels(session, dead)
     pushes = _pushes(session, {one.push_id for one in dead if one.push_id})
     addresses = {
         one.id: one.url
@@ -167,7 +171,7 @@ def undelivered(session: Session) -> GivenUp:
         names = {one.id: one.name for one in enterprises}
     newest = [
         Undelivered(
-            _shown(one, attempts.get(one.id, ())),
+            _shown(one, channels[one.endpoint_id], attempts.get(one.id, ())),
             names[one.enterprise_id],
             *events[one.event_id],
             pushes.get(one.push_id or 0),
@@ -245,9 +249,23 @@ def _attempt(one: Attempt) -> AttemptShown:
     return AttemptShown(one.number, one.started_at, one.finished_at, _problem(one))
 
 
-def _shown(delivery: Delivery, attempts: tuple[AttemptShown, ...]) -> WebhookState:
+def _channels(session: Session, deliveries: Sequence[Delivery]) -> Mapping[int, Channel]:
+    """By endpoint what it is; its address itself is told to nobody here."""
+    with as_engine(session):
+        rows = session.execute(
+            select(Endpoint.id, Endpoint.url).where(
+                Endpoint.id.in_({one.endpoint_id for one in deliveries})
+            )
+        )
+        return {endpoint_id: channel_of(url) for endpoint_id, url in rows}
+
+
+def _shown(
+    delivery: Delivery, channel: Channel, attempts: tuple[AttemptShown, ...]
+) -> WebhookState:
     return WebhookState(
         delivery.id,
+        channel,
         delivery.state,
         attempts,
         delivery.next_attempt_at if delivery.state == "owed" else None,

@@ -119,6 +119,9 @@ EVENTS = {
     "application.submitted": N_("联合报装申请提交"),
     "item.moved": N_("报装事项变动"),
     "endpoint.test": N_("测试事件"),
+    "deadline.before": N_("到期提醒"),
+    "deadline.late": N_("超期催办"),
+    "deadline.escalated": N_("超期已转监督单位"),
 }
 # How an answer came in, or how an enterprise is told.
 CHANNELS = {

@@ -39,6 +39,7 @@ from tests.factories import (
     point,
     square,
 )
+from web import filters
 
 CREDIT_CODE = "91350100M000100Y43"
 TYPES = (
@@ -193,6 +194,10 @@ def test_every_event_is_documented_as_it_is_sent(document: str, told: dict[str, 
     assert set(documented) == {*TYPES, "endpoint.test"}
     for name in TYPES:
         assert shape(documented[name]) == shape(told[name]), name
+
+
+def test_every_event_has_a_word_on_our_pages() -> None:
+    assert {*TYPES, "endpoint.test"} <= set(filters.EVENTS)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

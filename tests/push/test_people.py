@@ -223,6 +223,7 @@ def test_what_the_mail_server_says_is_shown(desk, mailbox, code) -> None:
     with transaction(desk.world.engine, desk.world.office) as session:
         summary = deliveries_of(session, [desk.world.push_id])[desk.world.push_id]
     (hook,) = summary.webhooks
+    assert hook.channel == "email"
     assert hook.last_problem.params == {"status": code}
 
 
