@@ -40,7 +40,9 @@ FAULTS = """() => {
                 if (!ids.has(id)) say('refers to nothing', one);
     return found;
 }"""
-WIDER = """() => {
+WIDER = """async () => {
+    // The page was just narrowed: let the browser lay it out twice before measuring.
+    for (let frames = 0; frames < 2; frames++) await new Promise(requestAnimationFrame);
     const width = document.scrollingElement.scrollWidth;
     return width <= innerWidth + 1 ? [] : [...document.querySelectorAll('body *')]
         .filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.table-wrap, .map, .site-nav'))

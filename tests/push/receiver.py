@@ -141,7 +141,7 @@ class CountingListener:
         self._thread.join()
 
 
-def wait_for(what: Callable[[], object], seconds: float = 15) -> None:
+def wait_for(what: Callable[[], object], seconds: float = 60) -> None:
     """Wait until `what()` is true."""
     ends = time.monotonic() + seconds
     while not what():

@@ -151,5 +151,8 @@ def test_a_receiver_that_hangs_is_left_alone_and_the_others_get_all_their_events
         deliver(world.engine, push_settings, world.vault, threading.Event(), 60)
         hold.set()
         assert len(good.ids) == 100
-        # Eight hung together; then the breaker opened.
-        assert len(bad.ids) <= PER_ENDPOINT
+        # Eight hung together; then the breaker opened, and on a slow machine let a probe in after a rest.
+        hung = [a for a in world.attempts() if a.status is None]
+        first_end = min(a.finished_at for a in hung if a.finished_at)
+        assert sum(a.started_at < first_end for a in hung) <= PER_ENDPOINT
+        assert len(bad.ids) < 20

@@ -91,7 +91,7 @@ def test_everything_in_redis_may_be_lost(world, receiver, start, bell, doorbell)
         events += world.record(5)
         ring(bell)
         doorbell.flushdb()
-    wait_for(lambda: Counter(world.states()) == {"delivered": 50}, 30)
+    wait_for(lambda: Counter(world.states()) == {"delivered": 50})
     assert receiver.ids == Counter(map(str, events))
 
 
@@ -105,7 +105,7 @@ def test_the_worker_comes_back_after_redis_was_away(world, receiver, start, own_
         own_redis.start()
         world.record()
         ring(own_redis.url)
-        wait_for(lambda: world.states() == ["delivered"], 15)
+        wait_for(lambda: world.states() == ["delivered"])
     assert worker.poll() is None
 
 
@@ -118,7 +118,7 @@ def test_the_worker_waits_for_a_redis_that_is_not_there_yet(world, receiver, sta
     own_redis.start()
     world.record()
     ring(own_redis.url)
-    wait_for(lambda: world.states() == ["delivered"], 15)
+    wait_for(lambda: world.states() == ["delivered"])
 
 
 @pytest.mark.parametrize("module", ["push.worker", "push.sweep"])
@@ -154,10 +154,8 @@ def test_an_idle_one_stops_at_once(world, receiver, start, bell, doorbell, modul
     ring(bell)
     wait_for(lambda: world.states() == ["delivered"])
     time.sleep(0.3)
-    began = time.monotonic()
     process.send_signal(number)
-    assert process.wait(10) == 0
-    assert time.monotonic() - began < 3
+    assert process.wait(10) == 0  # less than a period of the sweep
 
 
 def kill_and_recover(world, start, process, receiver, event, came: int) -> None:
@@ -167,7 +165,7 @@ def kill_and_recover(world, start, process, receiver, event, came: int) -> None:
     assert world.states() == ["owed"]
     assert world.attempts()[0].finished_at is None
     start("push.sweep")
-    wait_for(lambda: world.states() == ["delivered"], LEASE_S + 10)
+    wait_for(lambda: world.states() == ["delivered"])
     assert receiver.ids == {str(event): came}
     assert len(receiver.bodies(event)) == 1
     lost, good = world.attempts()
