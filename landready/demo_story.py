@@ -5,13 +5,23 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import shapely
 from sqlalchemy import select
 
 from geo.problems import N_
-from landready import answering, demand, gate, permit_items, submission, tracker, uploads
+from landready import (
+    answering,
+    demand,
+    disputing,
+    gate,
+    permit_items,
+    submission,
+    tracker,
+    uploads,
+)
 from landready.annex import State
 from landready.answer_rules import AnswerDraft
-from landready.answers import AnswerVerdict
+from landready.answers import Answer, AnswerVerdict
 from landready.applications import Application, Item
 from landready.asked import open_push, proposals
 from landready.clock import today
@@ -36,6 +46,7 @@ from landready.demo_world import (
     overlapping,
     project_site,
 )
+from landready.dispute_rules import DisputeDraft
 from landready.drafts import draft_plan
 from landready.layers import Facility
 from landready.organisations import Organisation
@@ -102,6 +113,7 @@ class Story(Stage):
             for utility in Utility:
                 lay(self, city, utility)
         self._haikou()
+        self._dispute()
         self._sanya()
         self._projects()
 
@@ -242,6 +254,30 @@ class Story(Stage):
         self._answer(engineers[Utility.TELECOM], second, 1)
         with self.acting_as(engineers[Utility.POWER]):
             self._open(engineers[Utility.POWER], second, 0.5)
+
+    def _dispute(self) -> None:
+        """The planner marks a sewer that an answer left out; its enterprise upholds the answer, and the supervisor has to decide."""
+        with self.acting_as("haikou-planner"):
+            answer = self.session.scalars(
+                select(Answer)
+                .join(Answer.plot)
+                .where(Plot.code == SEWERLESS.code, Answer.utility == Utility.DRAINAGE)
+            ).one()
+            lon, lat = shapely.from_wkb(answer.plot.geom.desc).centroid.coords[0]
+            sewer = tuple((lon + 0.0012 + east, lat + 0.001) for east in (0.0, 0.0018, 0.0036))
+            reason = "现场踏勘发现地块东北侧道路下已敷设污水管，答复没有考虑（演示）。"
+            dispute = disputing.challenge(
+                self.session,
+                answer.id,
+                DisputeDraft("facility", reason, sewer),
+                check=self.settings.check,
+                region=self.settings.region,
+                clocks=self.settings.clocks,
+                now=self.ago(9),
+            )
+        with self.acting_as(self.engineers(HAIKOU)[Utility.DRAINAGE]):
+            reason = "该管为在建管段，尚未通水验收，暂不能接入（演示）。"
+            disputing.uphold(self.session, dispute.id, reason, self.ago(4))
 
     def _sanya(self) -> None:
         """A plan partly answered, with enterprises that are late, and a draft that cannot be released yet."""

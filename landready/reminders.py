@@ -29,6 +29,8 @@ from landready.annex import items as annex_items
 from landready.annex import resting_states, terminal_states
 from landready.applications import Application, Item
 from landready.db import Base, Id, Role, actor_of
+from landready.dispute_rules import grounds
+from landready.disputes import Dispute, DisputeState
 from landready.errors import Conflict, NotAllowed, NotFound
 from landready.organisations import Organisation
 from landready.permits import Permit
@@ -53,9 +55,10 @@ class Reminder(Base):
     id: Mapped[Id]
     push_id: Mapped[int | None] = mapped_column(ForeignKey("push.id"), index=True)
     item_id: Mapped[int | None] = mapped_column(ForeignKey("item.id"), index=True)
+    dispute_id: Mapped[int | None] = mapped_column(ForeignKey("dispute.id"), index=True)
     enterprise_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
     office_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
-    # acknowledge, answer, contact or first_design
+    # acknowledge, answer, contact, first_design or dispute
     clock: Mapped[str] = mapped_column(String(20))
     notice: Mapped[str] = mapped_column(String(10))
     title: Mapped[str] = mapped_column(String(200))
@@ -72,7 +75,7 @@ class Reminder(Base):
         foreign_keys=[supervisor_id], lazy="joined"
     )
     __table_args__ = (
-        CheckConstraint("(push_id is null) <> (item_id is null)", name="subject"),
+        CheckConstraint("num_nonnulls(push_id, item_id, dispute_id) = 1", name="subject"),
         CheckConstraint("notice in ('before','late','escalated')", name="notice"),
         Index(
             "uq_reminder_push",
@@ -92,6 +95,15 @@ class Reminder(Base):
             unique=True,
             postgresql_where=text("item_id is not null"),
         ),
+        Index(
+            "uq_reminder_dispute",
+            "dispute_id",
+            "clock",
+            "notice",
+            "on_day",
+            unique=True,
+            postgresql_where=text("dispute_id is not null"),
+        ),
     )
 
 
@@ -107,6 +119,8 @@ class Running:
     push_id: int | None = None
     item_id: int | None = None
     uid: str = ""
+    dispute_id: int | None = None
+    dispute_uid: str = ""
 
 
 def owed(
@@ -154,6 +168,13 @@ def reminders_of(session: Session, push_id: int) -> Sequence[Reminder]:
     """Return the notices of a push that the asker may see, the newest first."""
     return session.scalars(
         select(Reminder).where(Reminder.push_id == push_id).order_by(Reminder.id.desc())
+    ).all()
+
+
+def reminders_of_dispute(session: Session, dispute_id: int) -> Sequence[Reminder]:
+    """Return the notices of a dispute that the asker may see, the newest first."""
+    return session.scalars(
+        select(Reminder).where(Reminder.dispute_id == dispute_id).order_by(Reminder.id.desc())
     ).all()
 
 
@@ -241,7 +262,29 @@ def _running(session: Session, day: date) -> list[Running]:
                     item_id=item.id,
                 )
             )
-    return found
+    return found + _disputes(session, soon)
+
+
+def _disputes(session: Session, soon: date) -> list[Running]:
+    """The clocks of the disputes that no enterprise answered yet."""
+    rows = session.scalars(
+        select(Dispute)
+        .where(Dispute.state == DisputeState.OPEN, Dispute.due_on <= soon)
+        .options(joinedload(Dispute.plot))
+        .order_by(Dispute.id)
+    )
+    return [
+        Running(
+            "dispute",
+            dispute.due_on,
+            dispute.enterprise_id,
+            dispute.office_id,
+            f"{dispute.plot.name or dispute.plot.code} · {grounds()[dispute.ground].name}"[:200],
+            dispute_id=dispute.id,
+            dispute_uid=str(dispute.uid),
+        )
+        for dispute in rows
+    ]
 
 
 def _of_push(push: Push, day: date) -> Iterator[Running]:
@@ -263,6 +306,7 @@ def _tell(session: Session, running: Running, notice: Notice, on_day: date, now:
     row = {
         "push_id": running.push_id,
         "item_id": running.item_id,
+        "dispute_id": running.dispute_id,
         "enterprise_id": running.enterprise_id,
         "office_id": running.office_id,
         "clock": running.clock,
@@ -288,6 +332,7 @@ def _tell(session: Session, running: Running, notice: Notice, on_day: date, now:
         data={
             "push": running.uid or None,
             "item": running.item_id,
+            "dispute": running.dispute_uid or None,
             "clock": running.clock,
             "title": running.title,
             "due_on": running.due_on.isoformat(),

@@ -111,9 +111,19 @@ class Clocks(_Section):
     first_design_source: str
     acknowledge_days: PositiveInt = 1
     acknowledge_source: str = ""
+    dispute_days: PositiveInt = 5
+    dispute_source: str = ""
     remind_days: PositiveInt = 1
     escalate_days: PositiveInt = 2
     notices_from: int = Field(default=8, ge=0, le=23)
+
+
+class Accuracy(_Section):
+    """How answers are scored by later facts (landready.accuracy): working days of handling, and counts of answers."""
+
+    connected_days: PositiveInt = 20
+    least: PositiveInt = 10
+    last: PositiveInt = 40
 
 
 class Upload(_Section):
@@ -173,6 +183,7 @@ class Settings(_Section):
     route: Route = Route()
     gate: Gate
     clocks: Clocks
+    accuracy: Accuracy = Accuracy()
     upload: Upload = Upload()
     push: Push
     var: Path = ROOT / "var"

@@ -20,6 +20,7 @@ from landready.checks import Check, NearFacility, ServedShare
 from landready.db import Actor, Base, Role
 from landready.deadlines import ClockPause
 from landready.demand import DemandOverride
+from landready.disputes import Dispute, DisputeFile, DisputeStep
 from landready.layers import Facility, Layer, ServiceArea
 from landready.listings import Listing, Verdict
 from landready.organisations import Account, ApiKey, Organisation
@@ -171,6 +172,23 @@ def _attachment_rule(actor: Actor) -> ColumnElement[bool]:
     )
 
 
+def _dispute_seen(actor: Actor, d: Any) -> ColumnElement[bool]:  # noqa: ANN401 - columns of the table or an alias
+    return or_(
+        mine(actor, Role.OFFICE, d.office_id),
+        mine(actor, Role.ENTERPRISE, d.enterprise_id),
+        _supervised(actor, d.office_id),
+        *(mine(actor, role, d.challenger_id) for role in (Role.OWNER, Role.ENTERPRISE)),
+    )
+
+
+def _of_dispute(model: type[DisputeStep | DisputeFile]) -> Rule:
+    def rule(actor: Actor) -> ColumnElement[bool]:
+        dispute = _table(Dispute)
+        return exists().where(dispute.c.id == model.dispute_id, _dispute_seen(actor, dispute.c))
+
+    return rule
+
+
 def _verdict_rule(actor: Actor) -> ColumnElement[bool]:
     listing = _table(Listing)
     return or_(
@@ -236,6 +254,9 @@ RULES: dict[type[Base], Rule] = {
     AnswerBatch: of_office_or_enterprise(AnswerBatch),
     AnswerLink: lambda actor: mine(actor, Role.ENTERPRISE, AnswerLink.enterprise_id),
     AnswerLinkUse: lambda actor: mine(actor, Role.ENTERPRISE, AnswerLinkUse.enterprise_id),
+    Dispute: lambda actor: _dispute_seen(actor, Dispute),
+    DisputeStep: _of_dispute(DisputeStep),
+    DisputeFile: _of_dispute(DisputeFile),
     ClockPause: of_office_or_enterprise(ClockPause),
     Reminder: lambda actor: or_(
         of_office_or_enterprise(Reminder)(actor),

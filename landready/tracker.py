@@ -17,7 +17,7 @@ from landready.settings import Clocks
 
 _NOTE_LENGTH = 2000
 # A connection item that ends so is a plot that draws from its facility.
-_CONNECTED = (State.PASSED, State.PASSED_PAPERS_OWED)
+CONNECTED = (State.PASSED, State.PASSED_PAPERS_OWED)
 
 
 def begin(session: Session, item: Item, now: datetime) -> None:
@@ -58,7 +58,7 @@ def move(session: Session, item_id: int, to_state: int, note: str, *, now: datet
         note = words(note, "note", _NOTE_LENGTH, N_("请写明理由或需要补正的全部内容。"))
     _step(session, item, state, note, now)
     session.flush()
-    if state in _CONNECTED and item.utility:
+    if state in CONNECTED and item.utility:
         plot_id = session.scalar(
             select(Application.plot_id).where(Application.id == item.application_id)
         )

@@ -29,6 +29,12 @@ _CLOCKS = {
     "answer": N_("答复"),
     "contact": N_("联系建设单位"),
     "first_design": N_("首次设计方案"),
+    "dispute": N_("答复异议"),
+}
+_DECISIONS = {
+    "sustained": "异议成立",
+    "rejected": "异议不成立",
+    "settled": "已了结",
 }
 _NOTICES = {
     "deadline.before": "到期提醒",
@@ -84,6 +90,10 @@ def _said(type_: str, data: dict[str, Any]) -> tuple[str, list[str]]:
             ]
         case "item.moved":
             return "报装事项有新进展", [str(data.get("note") or "事项状态已变化，请登录查看。")]
+        case "dispute.opened":
+            return _disputed(data)
+        case "dispute.decided":
+            return _decided(data)
         case "endpoint.test":
             return "测试消息", ["这是一条测试消息，收到即表示渠道可用。"]
         case _ if type_ in _NOTICES:
@@ -127,6 +137,28 @@ def _project(data: dict[str, Any]) -> tuple[str, list[str]]:
         f"请在 {data['due_on']} 前主动联系建设单位；对方不需要提交材料。",
     ]
     return f"请于 {data['due_on']} 前联系建设单位：{project['project_name']}", lines
+
+
+def _disputed(data: dict[str, Any]) -> tuple[str, list[str]]:
+    plot = f"{data['plot']['code']} {data['plot']['name']}".strip()
+    utility = UTILITIES.get(data["utility"], data["utility"])
+    lines = [
+        f"{data['challenger']['name']} 对贵单位关于地块“{plot}”{utility}的答复（第 {data['answer']['version']} 版）提出异议：{data['ground_name']}。",
+        str(data["reason"]),
+        f"请在 {data['due_on']} 前答复异议：维持并说明理由，或者更正答复。{'（期限暂定）' if data['due_provisional'] else ''}",
+    ]
+    return f"请于 {data['due_on']} 前答复异议：{plot} {utility}", lines
+
+
+def _decided(data: dict[str, Any]) -> tuple[str, list[str]]:
+    plot = f"{data['plot']['code']} {data['plot']['name']}".strip()
+    utility = UTILITIES.get(data["utility"], data["utility"])
+    decision = _DECISIONS[data["decision"]]
+    lines = [
+        f"关于地块“{plot}”{utility}答复的异议：{decision}。",
+        f"{data['decided_by']['name']}：{data['reason']}",
+    ]
+    return f"{decision}：{plot} {utility}", lines
 
 
 def _deadline(notice: str, data: dict[str, Any]) -> tuple[str, list[str]]:

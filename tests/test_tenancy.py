@@ -33,6 +33,9 @@ ONE_EACH = [
     "attempt",
     "demand_override",
     "reservation",
+    "dispute",
+    "dispute_step",
+    "dispute_file",
 ]
 # role → table → how many rows of the own world are seen; a table that is not named shows nothing
 SEEN: dict[str, dict[str, int]] = {
@@ -65,6 +68,7 @@ SEEN: dict[str, dict[str, int]] = {
     },
     "owner": {
         **dict.fromkeys(["plot", "answer", "permit", "application", "application_field"], 1),
+        **dict.fromkeys(["dispute", "dispute_step", "dispute_file"], 1),
         "push": 1,
         "item": 2,
         "item_move": 2,
@@ -287,6 +291,22 @@ SMUGGLED = {
         "insert into item (application_id, annex_no, utility, owner_id, office_id, assignee_id, state, reason,"
         " external_works, due_provisional) values (:application, 7, '', :me, 1, :me, 1, '', false, false)",
     ),
+    "a dispute about a foreign answer": (
+        "office",
+        "insert into dispute (uid, answer_id, push_id, plot_id, enterprise_id, office_id, utility, challenger_id, ground,"
+        " reason, opened_at, due_on, due_provisional, state) select gen_random_uuid(), :answer, push_id, plot_id,"
+        " enterprise_id, :me, utility, :me, 'area', 'x', now(), '2027-01-01', false, 'open' from answer limit 1",
+    ),
+    "a decision of a foreign dispute": (
+        "city_supervisor",
+        "insert into dispute_step (dispute_id, kind, text, at, organisation_id)"
+        " values (:dispute, 'rejected', 'x', now(), :me)",
+    ),
+    "a file to a foreign dispute": (
+        "owner",
+        "insert into dispute_file (dispute_id, organisation_id, filename, stored_as, media_type, size)"
+        " values (:dispute, :me, 'a', 'a', 'a', 1)",
+    ),
     "a move of a foreign item": (
         "department",
         "insert into item_move (item_id, to_state, note, moved_at, mover_id) values (:item, 11, '', now(), :me)",
@@ -310,6 +330,7 @@ def test_no_row_is_hung_on_a_row_of_another_tenant(database, worlds, row):
                 ("answer", "answer", "office_id = :other"),
                 ("application", "application", "office_id = :other"),
                 ("item", "item", "office_id = :other"),
+                ("dispute", "dispute", "office_id = :other"),
                 ("layer", "layer", "kind = 'facilities' and id > 2"),
                 ("base_layer", "base_layer", "office_id = :other"),
             )

@@ -17,6 +17,7 @@ from landready.checks import Check, NearFacility, ServedShare
 from landready.db import PUBLIC, Actor, Base, Role
 from landready.deadlines import ClockPause
 from landready.demand import DemandOverride
+from landready.disputes import Dispute, DisputeFile, DisputeStep
 from landready.layers import Facility
 from landready.listings import Verdict
 from landready.organisations import Account, ApiKey, Organisation
@@ -275,6 +276,35 @@ def make_world(session: Session, city: str, x: float) -> World:
         )
         items[assignee.kind] = add(item).id
         add(ItemMove(item_id=item.id, to_state=1, moved_at=NOW, mover_id=assignee.id))
+    dispute = add(
+        Dispute(
+            answer_id=answer.id,
+            push_id=push.id,
+            plot_id=plot.id,
+            utility="water",
+            challenger_id=owner.id,
+            ground="capacity",
+            reason="x",
+            opened_at=NOW,
+            due_on=day,
+            **both,
+        )
+    )
+    file = add(
+        DisputeFile(
+            dispute_id=dispute.id,
+            organisation_id=owner.id,
+            filename="a.pdf",
+            stored_as=KEPT_PDF,
+            media_type="application/pdf",
+            size=1,
+        )
+    )
+    add(
+        DisputeStep(
+            dispute_id=dispute.id, kind="upheld", text="x", at=NOW, organisation_id=enterprise.id
+        )
+    )
     event = add(
         OutboxEvent(
             id=uuid.uuid4(),
@@ -334,6 +364,9 @@ def make_world(session: Session, city: str, x: float) -> World:
             "layer_id": layer.id,
             "area_layer_id": area.id,
             "attachment_id": attachment.id,
+            "answer_id": answer.id,
+            "dispute_id": dispute.id,
+            "file_id": file.id,
             "delivery_id": delivery.id,
             "link_id": sent.id,
             "pause_id": pause.id,

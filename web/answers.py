@@ -13,7 +13,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 
 from geo.problems import Problem
-from landready import annex, answering, attachments, clock, files, routes
+from landready import annex, answering, attachments, clock, disputes, disputing, files, routes
 from landready.answers import Answer
 from landready.asked import Pair, open_push
 from landready.db import Role
@@ -112,6 +112,8 @@ def answer(push_id: int, plot_id: int, utility: str) -> ResponseReturnValue:
     except Invalid as late:  # a colleague reserved the last of it a moment ago
         return _plot(page, answer_form.typed(request.form, late.problems), _need(page)), 422
     _attach([made])
+    for dispute_id in request.form.getlist("dispute", type=int):
+        disputing.correct(database(), dispute_id, "", now())
     flash(
         _(
             "已保存：%(plot)s %(utility)s，%(verdict)s（第 %(n)s 版）。",
@@ -207,6 +209,9 @@ def _plot(page: PlotPage, form: Form, need: Need) -> str:
         foreseen=foreseen,
         **capacity_words(),
         tomorrow=_tomorrow(),
+        against=disputes.against(database(), page.line.plot.id, page.line.utility),
+        answering=request.values.getlist("dispute", type=int),
+        disputed=disputes.disputed(database(), [page.line.plot.id]),
         map=drawn,
         legend_entries=answer_maps.plot_legend(page),
         routes=ways,

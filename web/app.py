@@ -20,12 +20,14 @@ from web import (
     api,
     api_answers,
     api_certificates,
+    api_disputes,
     api_pushes,
     applications,
     auth,
     base_layers,
     channels,
     clocks,
+    disputes,
     endpoints,
     errors,
     filters,
@@ -65,6 +67,7 @@ PAGES = (
     items.pages,
     overview.pages,
     clocks.pages,
+    disputes.pages,
     channels.pages,
     service_areas.pages,
     answer_links.pages,
@@ -136,7 +139,7 @@ def create_app(settings: Settings) -> APIFlask:
         setup.init_app(app)
     for pages in PAGES:
         app.register_blueprint(pages)
-    for calls in (api.api, api_answers.api, api_certificates.api, api_pushes.api):
+    for calls in (api.api, api_answers.api, api_certificates.api, api_disputes.api, api_pushes.api):
         app.register_blueprint(calls)
         csrf.exempt(calls)
     auth.public(app.view_functions["openapi.spec"])

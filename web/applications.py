@@ -7,7 +7,8 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from geo.problems import Problem
-from landready import annex
+from landready import annex, disputes
+from landready.answers import latest_answers
 from landready.db import Role
 from landready.errors import Invalid
 from landready.form_views import FieldView
@@ -92,6 +93,8 @@ def _page(application_id: int, faults: list[Problem] | None = None) -> str:
     there = {view.item.annex_no for view in page.items}
     choices = [i for i in annex.items().values() if i.kind == "permit" and i.number not in there]
     mine = g.actor.role in (Role.OWNER, Role.OFFICE)
+    plots = [page.application.plot_id] if page.application.plot_id else []
+    said = latest_answers(database(), plots)
     connects = g.actor.role is Role.ENTERPRISE and any(v.item.utility for v in page.items)
     return render_template(
         "applications/page.html",
@@ -101,6 +104,8 @@ def _page(application_id: int, faults: list[Problem] | None = None) -> str:
         choices=choices if mine or connects else [],
         written=[f for f in page.fields if not f.enterprise],
         answered=_by_enterprise(page.fields),
+        said_of={(a.utility, a.enterprise.name): a for a in said},
+        disputed=disputes.disputed(database(), plots),
         faults={p.where: p for p in faults or ()},
         editable=g.actor.role is Role.OWNER and page.application.state == "draft",
         basis={v.item.id: basis_of(v.item) for v in page.items},

@@ -11,6 +11,7 @@ from flask_login import current_user
 from geo.problems import Problem
 from landready import clock, deadlines, reminders
 from landready.db import Role
+from landready.disputes import Dispute
 from landready.errors import Invalid
 from web.auth import only
 from web.session import database, now, settings
@@ -42,9 +43,11 @@ def pause(push_id: int) -> ResponseReturnValue:
 @pages.post("/pauses/<int:pause_id>/resume")
 @only(Role.OFFICE)
 def resume(pause_id: int) -> ResponseReturnValue:
-    push = deadlines.resume(database(), pause_id, now())
-    flash(_("已恢复计时，答复期限改为 %(day)s。", day=push.due_on.isoformat()))
-    return redirect(url_for("clocks.clock", push_id=push.id), 303)
+    found = deadlines.resume(database(), pause_id, now())
+    flash(_("已恢复计时，答复期限改为 %(day)s。", day=found.due_on.isoformat()))
+    if isinstance(found, Dispute):
+        return redirect(url_for("disputes.dispute", dispute_id=found.id), 303)
+    return redirect(url_for("clocks.clock", push_id=found.id), 303)
 
 
 @pages.get("/escalations", endpoint="escalations")

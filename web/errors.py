@@ -6,7 +6,7 @@ from typing import Any
 
 from apiflask import APIFlask
 from apiflask.exceptions import HTTPError
-from flask import Response, jsonify, render_template, request
+from flask import Response, g, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
@@ -134,6 +134,7 @@ def _answer(
 ) -> ResponseReturnValue:
     if request.path.startswith("/api/"):
         return problem(status, text, details, kind)
+    g.failed = True  # what is shown besides asks nothing more of this request's transaction
     page = "fragments/error.html" if "HX-Request" in request.headers else "error.html"
     return render_template(page, status=status, text=text, details=details), status
 

@@ -13,6 +13,7 @@ from jinja2.runtime import Context
 from geo.problems import N_, numbered
 from landready import answer_codes, cities
 from landready.annex import STATE_NAMES
+from landready.dispute_rules import grounds
 from landready.road_classes import rules
 
 UTILITIES = {
@@ -118,6 +119,8 @@ EVENTS = {
     "project.permitted": N_("项目取得规划许可"),
     "application.submitted": N_("联合报装申请提交"),
     "item.moved": N_("报装事项变动"),
+    "dispute.opened": N_("对答复提出异议"),
+    "dispute.decided": N_("异议裁定"),
     "endpoint.test": N_("测试事件"),
     "deadline.before": N_("到期提醒"),
     "deadline.late": N_("超期催办"),
@@ -207,6 +210,7 @@ CLOCKS = {
     "answer": N_("答复"),
     "contact": N_("联系建设单位"),
     "first_design": N_("首次设计方案"),
+    "dispute": N_("答复异议"),
 }
 LINK_USES = {"seen": N_("查看"), "answered": N_("答复")}
 FINDINGS = {
@@ -219,6 +223,27 @@ NOTICES = {
     "before": N_("到期提醒"),
     "late": N_("超期催办"),
     "escalated": N_("转督办"),
+}
+DISPUTE_STATES = {
+    "open": N_("待企业答复"),
+    "answered": N_("待裁定"),
+    "decided": N_("已裁定"),
+}
+DISPUTE_STEPS = {
+    "upheld": N_("维持答复"),
+    "corrected": N_("更正答复"),
+    "sustained": N_("异议成立"),
+    "rejected": N_("异议不成立"),
+    "settled": N_("已了结"),
+}
+OUTCOMES = {
+    "as_said": N_("如期接通"),
+    "by_date": N_("在承诺日期前接通"),
+    "slow": N_("答复已具备，接通超过时限"),
+    "late": N_("超过承诺日期才接通"),
+    "works": N_("答复已具备，实际需要外线工程"),
+    "anyway": N_("答复无法接入或不涉及，实际已接通"),
+    "sustained": N_("异议成立"),
 }
 LABELS: dict[str, Mapping[str, str]] = {
     "utility": UTILITIES,
@@ -253,6 +278,10 @@ LABELS: dict[str, Mapping[str, str]] = {
     "notice": NOTICES,
     "finding": FINDINGS,
     "link_use": LINK_USES,
+    "dispute": DISPUTE_STATES,
+    "dispute_step": DISPUTE_STEPS,
+    "ground": {ground.code: ground.name for ground in grounds().values()},
+    "outcome": OUTCOMES,
 }
 
 

@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from landready import cities, clock
+from landready.disputes import disputed
 from landready.landuse import first_level
 from landready.listings import PAGE, Listing, Wish, listing_page, search
 from landready.provisional import late_marks
@@ -66,7 +67,12 @@ def listing(listing_id: int) -> ResponseReturnValue:
     )
     late = late_marks(database(), found.plot_id, settings().check, clock.today(now()))
     return render_template(
-        "land/listing.html", listing=found, answers=answers, late=late, map=drawn
+        "land/listing.html",
+        listing=found,
+        answers=answers,
+        disputed=disputed(database(), [found.plot_id]),
+        late=late,
+        map=drawn,
     )
 
 

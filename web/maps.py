@@ -187,6 +187,42 @@ class _Picker(MacroElement):
         self.lon, self.lat = lon, lat
 
 
+class _Tracer(MacroElement):
+    """Writes each clicked place as a line of the text area `field`, and shows what is written there: a point, or a line."""
+
+    _template = Template("""
+        {% macro script(this, kwargs) %}
+        (function (map) {
+            var field = document.getElementById({{ this.field|tojson }}), drawn = L.layerGroup().addTo(map);
+            function places() {
+                return field.value.split('\\n').map(line => line.split(/[,，;；\\s]+/).filter(Boolean).map(Number))
+                    .filter(p => p.length == 2 && p.every(isFinite)).map(p => [p[1], p[0]]);
+            }
+            function show() {
+                var at = places();
+                drawn.clearLayers();
+                if (at.length > 1) L.polyline(at, {color: '#000', weight: 6}).addTo(drawn);
+                if (at.length > 1) L.polyline(at, {color: '#ffd400', weight: 3}).addTo(drawn);
+                at.forEach(p => L.circleMarker(p, {radius: at.length > 1 ? 4 : 8, color: '#000', weight: 2,
+                    fillColor: '#ffd400', fillOpacity: 1}).addTo(drawn));
+            }
+            map.getContainer().classList.add('picking');
+            map.on('click', function (e) {
+                var at = e.latlng.wrap(), kept = field.value.trim();
+                field.value = (kept ? kept + '\\n' : '') + at.lng.toFixed(7) + ', ' + at.lat.toFixed(7);
+                show();
+            });
+            field.addEventListener('input', show);
+            show();
+        })({{ this._parent.get_name() }});
+        {% endmacro %}
+    """)
+
+    def __init__(self, field: str) -> None:
+        super().__init__()
+        self.field = field
+
+
 def draw(
     settings: Settings,
     layers: Sequence[Sequence[Shape]],
@@ -194,12 +230,13 @@ def draw(
     label: str,
     height: str = "26rem",
     pick: tuple[str, str] | None = None,
+    trace: str = "",
     closest: int = 17,
 ) -> Drawn:
     """Draw layers of shapes, later ones on top; the view fits the first layer that has any, no closer than zoom `closest`.
 
     `label` names the map for screen readers; a table of the same facts belongs beside every map. `pick` names the ids of
-    a longitude and a latitude input that a click on the map fills in.
+    a longitude and a latitude input that a click on the map fills in, `trace` that of a text area that takes one place a line.
     """
     west, south, east, north = settings.region.extent
     m = folium.Map(
@@ -219,6 +256,8 @@ def draw(
         fitted = fitted or bool(shapes)
     if pick:
         _Picker(*pick).add_to(m)
+    if trace:
+        _Tracer(trace).add_to(m)
     figure: Any = m.get_root()
     figure.render()
     body = (

@@ -3,7 +3,7 @@
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
-from landready import cities
+from landready import cities, later_facts
 from landready.annex import STATE_NAMES
 from landready.db import Role
 from landready.overview import overview as figures
@@ -26,5 +26,7 @@ def show() -> ResponseReturnValue:
         undelivered=status.undelivered(database()),
         city=city,
         cities={code: cities.name(code) for code in found.cities},
+        fared=later_facts.fared(database(), settings().accuracy, city=city),
+        accuracy=settings().accuracy,
         item_states={int(state): name for state, name in STATE_NAMES.items()},
     )

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from geo.problems import Problem
-from landready import clock, drafts, planner, progress, provisional
+from landready import clock, disputes, drafts, planner, progress, provisional
 from landready.blockers import Blocker
 from landready.db import Role
 from landready.errors import Invalid, NotFound
@@ -266,6 +266,7 @@ def _released_page(found: SupplyPlan, refused: dict[int, tuple[Blocker, ...]]) -
         "plans/released.html",
         plan=found,
         findings=provisional.findings(database(), lines, settings().check),
+        disputed={(p, u) for p, u, _e in disputes.disputed(database(), [x.plot.id for x in lines])},
         mine=g.actor.role is Role.OFFICE,
         ready=[line for line in lines if line.may_list],
         stages={s: sum(line.stage == s for line in lines) for s in _stages()},

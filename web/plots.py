@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from geo.problems import Problem
-from landready import annex, demand, planner, progress, provisional, routes
+from landready import annex, demand, disputes, later_facts, planner, progress, provisional, routes
 from landready.blockers import Blocker
 from landready.db import Role
 from landready.errors import Invalid, NotFound, NotReady
@@ -91,6 +91,7 @@ def _plot_page(
     links, points = plot_shapes.surroundings(utilities)
     measured = [one.check for one in utilities if one.check]
     ways = routes.of_plot(database(), settings().route, line.plot, measured, now())
+    asked = {q.push.enterprise_id for one in utilities for q in one.questions}
     return render_template(
         "plans/plot.html",
         line=line,
@@ -99,6 +100,11 @@ def _plot_page(
         mine=g.actor.role is Role.OFFICE,
         utilities_asked=utilities,
         needs=needs(database(), line.plot, near, settings().check, now()),
+        open_disputes=disputes.of_plots(database(), [plot_id]),
+        records={
+            f.enterprise_id: f.record
+            for f in later_facts.fared(database(), settings().accuracy, asked, city=line.plot.city)
+        },
         stating=stating,
         **capacity_words(),
         problems=problems,
