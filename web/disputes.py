@@ -157,7 +157,7 @@ def _new(answer_id: int, problems: Sequence[Problem] = ()) -> str:
         most=disputing.FILES,
         days=settings().clocks.dispute_days,
         map=maps.draw(
-            settings(), _layers(answer.plot, answer), label=_("地块与接入点地图"), trace="mark"
+            settings(), [_shapes(answer.plot, answer)], label=_("地块与接入点地图"), trace="mark"
         ),
         legend_entries=_legend(answer),
     )
@@ -172,7 +172,7 @@ def _page(dispute_id: int, problems: Sequence[Problem] = (), *, pausing: bool = 
         else []
     )  # fmt: skip
     corrected = next((s.answer for s in found.steps if s.answer is not None), None)
-    points = _layers(found.plot, found.answer, corrected)
+    shapes = _shapes(found.plot, found.answer, corrected)
     return render_template(
         "disputes/page.html",
         dispute=found,
@@ -190,12 +190,12 @@ def _page(dispute_id: int, problems: Sequence[Problem] = (), *, pausing: bool = 
         pausing=pausing,
         typed=request.form,
         most=disputing.FILES,
-        map=maps.draw(settings(), [*points, mark], label=_("地块、接入点与异议标记地图")),
+        map=maps.draw(settings(), [[*shapes, *mark]], label=_("地块、接入点与异议标记地图")),
         legend_entries=_legend(found.answer, found, corrected),
     )
 
 
-def _layers(plot: Plot, *answers: Answer | None) -> list[list[maps.Shape]]:
+def _shapes(plot: Plot, *answers: Answer | None) -> list[maps.Shape]:
     """The plot, and the connection point of each answer that has one."""
     ground = maps.Shape(to_geojson(plot.geom), "plot", plot.name or plot.code)
     points = [
@@ -208,7 +208,7 @@ def _layers(plot: Plot, *answers: Answer | None) -> list[list[maps.Shape]]:
         for a in answers
         if a is not None and a.connection_point is not None
     ]
-    return [[ground], points]
+    return [ground, *points]
 
 
 def _legend(

@@ -12,10 +12,11 @@ from shapely.geometry import mapping
 from sqlalchemy import Engine, select
 from standardwebhooks import Webhook
 
-from landready import outbox, reminders
+from landready import disputing, outbox, reminders
 from landready.answers import Answer
 from landready.applications import Application, Item
 from landready.db import ENGINE, Actor, transaction
+from landready.dispute_rules import DisputeDraft
 from landready.organisations import Organisation
 from landready.outbox import OutboxEvent
 from landready.permit_fields import PermitFields
@@ -48,6 +49,8 @@ TYPES = (
     "application.submitted",
     "item.moved",
     "deadline.late",
+    "dispute.opened",
+    "dispute.decided",
 )
 DOCUMENTS = ("docs/integrators.md", "docs/integrators.zh-CN.md")
 
@@ -142,6 +145,17 @@ def told(database: Engine, settings: Settings) -> dict[str, dict[str, Any]]:
         move(session, item.id, 7, "已补充", now=NOW)
     with transaction(database, ENGINE) as session:
         reminders.send(session, settings.clocks, NOW + timedelta(days=8))
+    with transaction(database, actor(office)) as session:
+        dispute = disputing.challenge(
+            session,
+            session.scalars(select(Answer.id)).one(),
+            DisputeDraft("position", "接入点处没有管线", ((110.351, 20.0202),)),
+            check=settings.check,
+            region=settings.region,
+            clocks=settings.clocks,
+            now=NOW,
+        )
+        disputing.settle(session, dispute.id, "企业已现场指认", NOW)
     with transaction(database, ENGINE) as session:
         bodies = [json.loads(one.body) for one in session.scalars(select(OutboxEvent))]
     return {body["type"]: body for body in bodies}
