@@ -17,6 +17,16 @@ from web.session import database, now
 api = APIBlueprint("api_disputes", __name__, url_prefix="/api/v1", tag="disputes")
 
 
+_EXAMPLE = {"response": "upheld", "reason": "DN300 was put into service on 2026-02-11."}
+_RECORDED = {
+    "dispute": "7b0c2f0a-3a43-4f4d-8a75-0f6d5b0a9e21",
+    "outcome": "recorded",
+    "response": "upheld",
+    "version": 1,
+    "state": "answered",
+}
+
+
 class ResponseIn(BaseModel):
     """`upheld` needs a reason. `corrected` names the newest version of the answer, which was sent to `/answers` before."""
 
@@ -36,8 +46,8 @@ class ResponseOut(BaseModel):
 
 
 @api.post("/disputes/<uuid:uid>/answer")
-@api.input(ResponseIn, arg_name="body")
-@api.output(ResponseOut, status_code=201)
+@api.input(ResponseIn, arg_name="body", example=_EXAMPLE)
+@api.output(ResponseOut, status_code=201, example=_RECORDED)
 @api.doc(
     summary="Answer a dispute about an answer",
     description=(

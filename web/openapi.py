@@ -21,7 +21,7 @@ _FAULT = {
     "message": "Say which works are to be built.",
 }
 
-# Whatever stands in a path of the API is the name of a push.
+# Whatever stands in a path of the API is the name of a push or of a dispute.
 _UID = {"format": "uuid", "examples": ["11111111-2222-4333-8444-555555555555"]}
 
 
