@@ -138,11 +138,17 @@ def correct(session: Session, dispute_id: int, reason: str, now: datetime) -> Di
         Invalid: the words are too long; none are needed, the new version speaks.
     """
     dispute = _against_asker(session, dispute_id)
-    newest = _newest(session, dispute.answer)
-    if newest.id == dispute.answer_id:
+    newer = newer_version(session, dispute)
+    if newer is None:
         text = N_("还没有更正后的答复：请先答复新的一版，再登记为对异议的更正。")
         raise Conflict(text)
-    return _step(session, dispute, Step.CORRECTED, _words(reason, needed=False), now, newest.id)
+    return _step(session, dispute, Step.CORRECTED, _words(reason, needed=False), now, newer.id)
+
+
+def newer_version(session: Session, dispute: Dispute) -> Answer | None:
+    """Return the newest version of the answer in dispute, if it is not the one in dispute itself."""
+    newest = _newest(session, dispute.answer)
+    return None if newest.id == dispute.answer_id else newest
 
 
 def decide(
@@ -186,19 +192,19 @@ def settle(session: Session, dispute_id: int, reason: str, now: datetime) -> Dis
 def attach(
     session: Session,
     settings: Settings,
-    dispute: Dispute,
-    step: DisputeStep | None,
+    dispute_id: int,
+    step_id: int | None,
     sent: Iterable[tuple[str, BinaryIO]],
 ) -> None:
-    """Keep the files of the asker, whose content was looked at before (`landready.attachments.inspect`)."""
+    """Keep the files of the asker, who is a party to the dispute; their content was looked at before (`landready.attachments.inspect`)."""
     for filename, stream in sent:
         media_type = attachments.inspect(filename, stream)
         name = attachments.kept_name(filename, media_type)
         kept = files.store(settings, stream, filename=name)
         session.add(
             DisputeFile(
-                dispute_id=dispute.id,
-                step_id=step.id if step else None,
+                dispute_id=dispute_id,
+                step_id=step_id,
                 organisation_id=actor_of(session).organisation_id,
                 filename=name,
                 stored_as=kept.name,

@@ -65,7 +65,7 @@ def challenge(answer_id: int) -> ResponseReturnValue:
         )  # fmt: skip
     except Invalid as refused:
         return _new(answer_id, refused.problems), 422
-    disputing.attach(database(), settings(), dispute, None, _sent())
+    disputing.attach(database(), settings(), dispute.id, None, _sent())
     flash(_("异议已提出，企业已收到通知，答复期限 %(day)s。", day=dispute.due_on.isoformat()))
     return redirect(url_for("disputes.dispute", dispute_id=dispute.id), 303)
 
@@ -87,7 +87,7 @@ def answer(dispute_id: int) -> ResponseReturnValue:
         step = act(database(), dispute_id, request.form.get("reason", ""), now())
     except Invalid as refused:
         return _page(dispute_id, refused.problems), 422
-    disputing.attach(database(), settings(), kept.dispute_of(database(), dispute_id), step, _sent())
+    disputing.attach(database(), settings(), dispute_id, step.id, _sent())
     flash(_("已答复异议，监督单位和提出方都看得到。"))
     return redirect(url_for("disputes.dispute", dispute_id=dispute_id), 303)
 
@@ -182,6 +182,7 @@ def _page(dispute_id: int, problems: Sequence[Problem] = (), *, pausing: bool = 
         reminders=reminders.reminders_of_dispute(database(), found.id),
         today=clock.today(now()),
         source=settings().clocks.dispute_source,
+        newer=disputing.newer_version(database(), found),
         answers_it=found.state == "open" and found.enterprise_id == mine,
         decides=role is Role.SUPERVISOR and found.state != "decided",
         settles=found.challenger_id == mine and found.state != "decided",

@@ -159,6 +159,16 @@ def test_a_correction_through_the_answer_form_is_linked(line: Line) -> None:
         assert session.get_one(Answer, step.answer_id).version == 2
 
 
+def test_a_version_that_came_another_way_is_named_as_the_correction(line: Line) -> None:
+    address = line.opened()
+    water = line.as_(line.people.water)
+    assert "登记为更正" not in water.get(address).text
+    line.corrected()
+    assert "登记为更正" in water.get(address).text
+    assert water.send(f"{address}/answer", {"response": "corrected"}).status_code == 303
+    assert line.count(DisputeStep) == 1
+
+
 def test_an_answer_in_dispute_is_marked_without_naming_anybody(line: Line) -> None:
     line.opened()
     office = line.as_(line.people.office)
