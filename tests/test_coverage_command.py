@@ -9,10 +9,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import shapely
+from click.testing import CliRunner
 from sqlalchemy import make_url
 
 from bench import peers, province
 from landready import servers
+from landready.cli import main
 
 
 @pytest.fixture(scope="module")
@@ -23,19 +25,13 @@ def folder(tmp_path_factory):
 
 
 def run(*words):
-    command = Path(sys.executable).parent / "landready"
-    return subprocess.run(
-        [command, "coverage", *map(str, words)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
+    """The command in this process, which has the engine loaded already."""
+    return CliRunner().invoke(main, ["coverage", *map(str, words)])
 
 
 def refused(folder, *words):
     done = run("--data", folder, "--out", folder / "out", *words)
-    assert done.returncode == 2, done.stderr
+    assert done.exit_code == 2, done.stderr
     assert not (folder / "out").exists()
     assert len(done.stderr.splitlines()) == 1
     return done.stderr
@@ -65,7 +61,20 @@ def small(folder, crs=4546, **layers):
 
 @pytest.mark.timeout(600)
 def test_answers_equal_those_of_postgis(folder, settings, tmp_path):
-    done = run("--data", folder, "--out", tmp_path)
+    done = subprocess.run(
+        [
+            Path(sys.executable).parent / "landready",
+            "coverage",
+            "--data",
+            folder,
+            "--out",
+            tmp_path,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     ours = tables(tmp_path)
     codes = {name: code for code, name in enumerate(peers.BARRIERS)}
@@ -82,7 +91,7 @@ def test_answers_equal_those_of_postgis(folder, settings, tmp_path):
 
 
 def test_tables_have_the_columns_that_were_promised(tmp_path):
-    assert run("--data", small(tmp_path / "in"), "--out", tmp_path / "out").returncode == 0
+    assert run("--data", small(tmp_path / "in"), "--out", tmp_path / "out").exit_code == 0
     found = tables(tmp_path / "out")
     assert found["near"].to_pydict() == {
         "plot": [1, 1, 2, 2],
@@ -151,7 +160,7 @@ def test_kinds_may_be_words_and_ids_in_any_order(tmp_path):
     )
     plots = gpd.read_parquet(place / "plots.parquet")
     plots.assign(id=[9, 3]).to_parquet(place / "plots.parquet")
-    assert run("--data", place, "--out", tmp_path / "out").returncode == 0
+    assert run("--data", place, "--out", tmp_path / "out").exit_code == 0
     near = tables(tmp_path / "out")["near"].to_pydict()
     assert (near["plot"], near["kind"], near["fac"]) == (
         [3, 3, 9, 9], ["gas", "water"] * 2, [4, 9] * 2,
@@ -160,7 +169,7 @@ def test_kinds_may_be_words_and_ids_in_any_order(tmp_path):
 
 def test_folder_without_facilities_gives_empty_tables(tmp_path):
     place = small(tmp_path / "in", facilities=[])
-    assert run("--data", place, "--out", tmp_path / "out").returncode == 0
+    assert run("--data", place, "--out", tmp_path / "out").exit_code == 0
     assert [table.num_rows for table in tables(tmp_path / "out").values()] == [0, 0, 0]
 
 

@@ -10,9 +10,8 @@ from landready import migrate
 from landready.db import ENGINE, transaction
 from landready.errors import BadSettings
 from landready.settings import ROOT
-from push import signing
+from push import rekey, signing
 from push.models import Endpoint
-from push.rekey import reseal
 from push.vault import CannotOpen, Vault
 from tests.push.conftest import SECRET
 
@@ -59,36 +58,34 @@ def test_another_key_seals_everything_anew_and_repeating_changes_nothing(world):
     new = Vault("n" * 32)
     for expected in (2, 0):
         with transaction(world.engine, ENGINE) as session:
-            assert reseal(session, world.vault, new) == expected
+            assert rekey.reseal(session, world.vault, new) == expected
     with transaction(world.engine, ENGINE) as session:
         for one in session.scalars(select(Endpoint)):
             assert new.open(one.secret, one.enterprise_id) == SECRET
         found = session.get_one(Endpoint, second.id)
         assert new.open(found.old_secret, found.enterprise_id) == "whsec_old"
         with pytest.raises(CannotOpen):
-            reseal(session, Vault("x" * 32), Vault("y" * 32))
+            rekey.reseal(session, Vault("x" * 32), Vault("y" * 32))
 
 
-def test_the_command_names_what_is_missing_or_wrong(world, environment):
+def test_the_command_names_what_is_missing_or_wrong(world, environment, monkeypatch, capsys):
     world.add_endpoint("https://example.com/")
-
-    def run(**more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "push.rekey"],
-            cwd=ROOT,
-            env={**environment, **more},
-            capture_output=True,
-            text=True,
-        )
-
-    missing = run()
-    assert (missing.returncode, "LANDREADY_SECRET_KEY_OLD" in missing.stderr) == (2, True)
-    wrong = run(LANDREADY_SECRET_KEY="a" * 32, LANDREADY_SECRET_KEY_OLD="b" * 32)
-    assert (wrong.returncode, "nothing was changed" in wrong.stderr) == (2, True)
-    done = run(
-        LANDREADY_SECRET_KEY="n" * 32,
-        LANDREADY_SECRET_KEY_OLD=environment["LANDREADY_SECRET_KEY"],
-    )
+    for name in ("DATABASE_URL", "OWNER_URL", "REDIS_URL", "VAR", "SECRET_KEY"):
+        monkeypatch.setenv(f"LANDREADY_{name}", environment[f"LANDREADY_{name}"])
+    assert rekey.main() == 2
+    assert "LANDREADY_SECRET_KEY_OLD" in capsys.readouterr().err
+    monkeypatch.setenv("LANDREADY_SECRET_KEY", "a" * 32)
+    monkeypatch.setenv("LANDREADY_SECRET_KEY_OLD", "b" * 32)
+    assert rekey.main() == 2
+    assert "nothing was changed" in capsys.readouterr().err
+    keys = {
+        "LANDREADY_SECRET_KEY": "n" * 32,
+        "LANDREADY_SECRET_KEY_OLD": environment["LANDREADY_SECRET_KEY"],
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "push.rekey"],
+        cwd=ROOT, env={**environment, **keys}, capture_output=True, text=True,
+    )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "1 endpoints sealed anew\n")
     assert SECRET not in done.stdout + done.stderr
 
