@@ -227,18 +227,6 @@ def against(session: Session, plot_id: int, utility: str) -> Sequence[Dispute]:
     ).all()
 
 
-def dispute_file(session: Session, file_id: int) -> DisputeFile:
-    """Return a file of a dispute that the asker may see.
-
-    Raises:
-        NotFound: there is none for the asker.
-    """
-    found = session.scalar(select(DisputeFile).where(DisputeFile.id == file_id))
-    if found is None:
-        raise NotFound
-    return found
-
-
 def _whole() -> Select[Dispute]:
     return select(Dispute).options(
         joinedload(Dispute.answer),

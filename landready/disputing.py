@@ -1,37 +1,30 @@
 """Disputing: challenge an answer, answer the challenge, decide it. Each is recorded for good, with who and when."""
 
 import uuid
-from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, BinaryIO
 
 from sqlalchemy import exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
 from geo.problems import N_, Problem
-from landready import attachments, clock, files, outbox
+from landready import clock, dispute_events
 from landready.answers import Answer
 from landready.applications import Application
 from landready.db import Actor, Role, actor_of, as_engine
-from landready.dispute_rules import DisputeDraft, faults, grounds, reason_faults
+from landready.dispute_rules import DisputeDraft, faults, reason_faults
 from landready.disputes import (
     DECISIONS,
     Dispute,
-    DisputeFile,
     DisputeState,
     DisputeStep,
     Step,
     dispute_of,
 )
 from landready.errors import Conflict, Invalid, NotFound
-from landready.organisations import Organisation
-from landready.pushes import Push, PushPlot
-from landready.settings import Check, Clocks, Region, Settings
-from landready.shapes import loaded, stored, to_geojson
-
-# Files that come with one dispute, or one answer to it.
-FILES = 5
+from landready.pushes import PushPlot
+from landready.settings import Check, Clocks, Region
+from landready.shapes import loaded, stored
 
 
 def challenged(session: Session, answer_id: int) -> tuple[Answer, str]:
@@ -113,7 +106,7 @@ def challenge(
             session.add(dispute)
     except IntegrityError as error:  # a colleague at the same moment
         raise Conflict(N_("您的单位对这项答复已有未了结的异议。")) from error
-    _tell(session, dispute, "dispute.opened", dispute.enterprise_id, _opened(session, dispute), now)
+    dispute_events.opened(session, dispute)
     return dispute
 
 
@@ -187,46 +180,6 @@ def settle(session: Session, dispute_id: int, reason: str, now: datetime) -> Dis
     if dispute.challenger_id != actor_of(session).organisation_id:
         raise Conflict(N_("只有提出异议的单位可以撤回异议。"))
     return _decided(session, dispute, Step.SETTLED, _words(reason), now)
-
-
-def attach(
-    session: Session,
-    settings: Settings,
-    dispute_id: int,
-    step_id: int | None,
-    sent: Iterable[tuple[str, BinaryIO]],
-) -> None:
-    """Keep the files of the asker, who is a party to the dispute; their content was looked at before (`landready.attachments.inspect`)."""
-    for filename, stream in sent:
-        media_type = attachments.inspect(filename, stream)
-        name = attachments.kept_name(filename, media_type)
-        kept = files.store(settings, stream, filename=name)
-        session.add(
-            DisputeFile(
-                dispute_id=dispute_id,
-                step_id=step_id,
-                organisation_id=actor_of(session).organisation_id,
-                filename=name,
-                stored_as=kept.name,
-                media_type=media_type,
-                size=kept.size,
-            )
-        )
-    session.flush()
-
-
-def file_faults(sent: Sequence[tuple[str, BinaryIO]]) -> list[Problem]:
-    """Return what is wrong with files before anything is kept: each by `landready.attachments`, and no more than `FILES`."""
-    found = []
-    if len(sent) > FILES:
-        text = N_("一次最多 {limit} 个附件。")
-        found.append(Problem("attachment_many", "error", text, {"limit": FILES}, where="files"))
-    for filename, stream in sent:
-        try:
-            attachments.inspect(filename, stream)
-        except Invalid as refused:
-            found += refused.problems
-    return found
 
 
 def by_uid(session: Session, uid: uuid.UUID) -> Dispute:
@@ -321,20 +274,8 @@ def _step(
 def _decided(
     session: Session, dispute: Dispute, kind: Step, words: str, now: datetime
 ) -> DisputeStep:
-    """Record a decision and tell the enterprise, and the challenger where that is one too."""
     step = _step(session, dispute, kind, words, now)
-    who = session.get_one(Organisation, step.organisation_id)
-    told = {
-        **_about(dispute),
-        "decision": kind.value,
-        "reason": words,
-        "decided_by": {"kind": who.kind, "name": who.name},
-    }
-    parties = [dispute.enterprise_id]
-    if dispute.challenger.kind == Role.ENTERPRISE:
-        parties.append(dispute.challenger_id)
-    for enterprise_id in parties:
-        _tell(session, dispute, "dispute.decided", enterprise_id, told, now)
+    dispute_events.decided(session, dispute, step)
     return step
 
 
@@ -344,54 +285,3 @@ def _words(text: str, *, needed: bool = True) -> str:
     if found:
         raise Invalid(found)
     return text
-
-
-def _about(dispute: Dispute) -> dict[str, Any]:
-    """What every event of a dispute says."""
-    answer, plot = dispute.answer, dispute.plot
-    return {
-        "dispute": str(dispute.uid),
-        "portal_path": f"/disputes/{dispute.id}",
-        "plot": {"code": plot.code, "name": plot.name},
-        "utility": dispute.utility,
-        "answer": {"code": answer.verdict, "version": answer.version},
-        "ground": dispute.ground,
-    }
-
-
-def _opened(session: Session, dispute: Dispute) -> dict[str, Any]:
-    with as_engine(session):
-        push = session.get_one(Push, dispute.push_id)
-        uid, office = str(push.uid), push.office
-        challenger = session.get_one(Organisation, dispute.challenger_id)
-    return {
-        **_about(dispute),
-        "push": uid,
-        "ground_name": grounds()[dispute.ground].name,
-        "reason": dispute.reason,
-        "mark": to_geojson(dispute.mark) if dispute.mark is not None else None,
-        "challenger": {"kind": challenger.kind, "name": challenger.name},
-        "office": {"name": office.name, "phone": office.phone},
-        "due_on": dispute.due_on.isoformat(),
-        "due_provisional": dispute.due_provisional,
-    }
-
-
-def _tell(
-    session: Session,
-    dispute: Dispute,
-    type_: str,
-    enterprise_id: int,
-    data: dict[str, Any],
-    now: datetime,
-) -> None:
-    own = enterprise_id == dispute.enterprise_id
-    outbox.record(
-        session,
-        enterprise_id=enterprise_id,
-        office_id=dispute.office_id,
-        push_id=dispute.push_id if own else None,
-        type_=type_,
-        data=data,
-        now=now,
-    )

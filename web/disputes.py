@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 
 from geo.problems import Problem
-from landready import clock, deadlines, disputing, files, later_facts, reminders
+from landready import clock, deadlines, dispute_files, disputing, files, later_facts, reminders
 from landready import disputes as kept
 from landready.answers import Answer
 from landready.db import Role
@@ -55,7 +55,7 @@ def new(answer_id: int) -> ResponseReturnValue:
 @pages.post("/answers/<int:answer_id>/dispute")
 @only(*_CHALLENGERS)
 def challenge(answer_id: int) -> ResponseReturnValue:
-    found = disputing.file_faults(_sent())
+    found = dispute_files.file_faults(_sent())
     if found:
         return _new(answer_id, found), 422
     try:
@@ -65,7 +65,7 @@ def challenge(answer_id: int) -> ResponseReturnValue:
         )  # fmt: skip
     except Invalid as refused:
         return _new(answer_id, refused.problems), 422
-    disputing.attach(database(), settings(), dispute.id, None, _sent())
+    dispute_files.attach(database(), settings(), dispute.id, None, _sent())
     flash(_("异议已提出，企业已收到通知，答复期限 %(day)s。", day=dispute.due_on.isoformat()))
     return redirect(url_for("disputes.dispute", dispute_id=dispute.id), 303)
 
@@ -81,13 +81,13 @@ def dispute(dispute_id: int) -> ResponseReturnValue:
 def answer(dispute_id: int) -> ResponseReturnValue:
     """Uphold with a reason, or name the newest version as the correction."""
     act = disputing.correct if request.form.get("response") == "corrected" else disputing.uphold
-    if found := disputing.file_faults(_sent()):
+    if found := dispute_files.file_faults(_sent()):
         return _page(dispute_id, found), 422
     try:
         step = act(database(), dispute_id, request.form.get("reason", ""), now())
     except Invalid as refused:
         return _page(dispute_id, refused.problems), 422
-    disputing.attach(database(), settings(), dispute_id, step.id, _sent())
+    dispute_files.attach(database(), settings(), dispute_id, step.id, _sent())
     flash(_("已答复异议，监督单位和提出方都看得到。"))
     return redirect(url_for("disputes.dispute", dispute_id=dispute_id), 303)
 
@@ -134,7 +134,7 @@ def pause(dispute_id: int) -> ResponseReturnValue:
 @only(*_READERS)
 def file(file_id: int) -> ResponseReturnValue:
     """Give a file out for saving: it never opens inside this site."""
-    found = kept.dispute_file(database(), file_id)
+    found = dispute_files.dispute_file(database(), file_id)
     with files.opened(settings(), found.stored_as) as stream:
         content = io.BytesIO(stream.read())
     given = send_file(
@@ -154,7 +154,7 @@ def _new(answer_id: int, problems: Sequence[Problem] = ()) -> str:
         grounds=grounds().values(),
         problems=problems,
         typed=request.form,
-        most=disputing.FILES,
+        most=dispute_files.MOST,
         days=settings().clocks.dispute_days,
         map=maps.draw(
             settings(), [_shapes(answer.plot, answer)], label=_("地块与接入点地图"), trace="mark"
@@ -190,7 +190,7 @@ def _page(dispute_id: int, problems: Sequence[Problem] = (), *, pausing: bool = 
         problems=problems,
         pausing=pausing,
         typed=request.form,
-        most=disputing.FILES,
+        most=dispute_files.MOST,
         map=maps.draw(settings(), [[*shapes, *mark]], label=_("地块、接入点与异议标记地图")),
         legend_entries=_legend(found.answer, found, corrected),
     )

@@ -118,7 +118,7 @@ class City:
         """Apply for the answer's plot ten days after NOW; it is connected `days` after acceptance."""
         came = NOW + timedelta(days=10)
         permit = Permit(
-            permit_no=f"no {answer.id}",
+            permit_no=f"no {answer.id} {days}",
             source_id=self.office.id,
             office_id=self.office.id,
             owner_id=self.owner.id,
@@ -222,6 +222,15 @@ def test_the_answer_that_stood_at_the_application_is_scored(database: Engine) ->
         make_answer(session, push, version=2, answered_at=NOW + timedelta(days=11))
         city.connected(first, 14)
         assert outcomes(session) == [Outcome.ANYWAY]
+
+
+def test_an_answer_counts_once_by_the_first_fact(database: Engine) -> None:
+    with transaction(database, ENGINE) as session:
+        city = City(session)
+        answer = city.answered()
+        city.connected(answer, 60)
+        city.connected(answer, 14)
+        assert outcomes(session) == [Outcome.AS_SAID]
 
 
 def test_a_revoked_connection_is_no_fact(database: Engine) -> None:
