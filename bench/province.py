@@ -16,6 +16,7 @@ import shapely
 CRS = 4546
 # Inside 108.6-111.1E, 18.1-20.2N with a margin of 10 km.
 WEST, EAST, SOUTH, NORTH = 262_000.0, 500_000.0, 2_012_000.0, 2_222_000.0
+WHOLE = (WEST, EAST, SOUTH, NORTH)
 POINTS = ("valve_well", "manhole", "transformer", "pressure_station", "fibre_box", "catv_node")
 SHARES = np.array([0.24, 0.22, 0.18, 0.12, 0.16, 0.08])
 OFFSETS = (-9.0, -5.0, 7.0, 4.0, 10.0, 13.0)
@@ -25,14 +26,15 @@ SIZES = {"S": (2_000, 50_000), "M": (20_000, 500_000), "L": (100_000, 2_000_000)
 class Towns:
     """Towns with a street grid each; the larger, the more of everything lies in them."""
 
-    def __init__(self, facilities: int, rng: np.random.Generator) -> None:
+    def __init__(self, facilities: int, rng: np.random.Generator, within=WHOLE) -> None:
         area_km2 = facilities / 250.0
         self.rng = rng
         self.count = count = int(np.clip(round(area_km2**0.6), 4, 400))
         weight = 1.0 / np.arange(1, count + 1) ** 0.6
         self.weight = weight / weight.sum()
         self.radius = np.sqrt(area_km2 * self.weight / np.pi) * 1000.0
-        self.x, self.y = rng.uniform(WEST, EAST, count), rng.uniform(SOUTH, NORTH, count)
+        west, east, south, north = within
+        self.x, self.y = rng.uniform(west, east, count), rng.uniform(south, north, count)
         self.angle = rng.uniform(0, np.pi / 2, count)
         self.block_x, self.block_y = rng.uniform(80, 160, count), rng.uniform(80, 160, count)
 
@@ -94,10 +96,10 @@ class Towns:
         return shapely.polygons(shapely.linearrings(ring, indices=p))
 
 
-def build(plots: int, facilities: int, seed: int) -> dict[str, gpd.GeoDataFrame]:
-    """Return the layers by name, each with an integer id from 1."""
+def build(plots: int, facilities: int, seed: int, within=WHOLE) -> dict[str, gpd.GeoDataFrame]:
+    """Return the layers by name, each with an integer id from 1; the towns lie `within` west, east, south, north."""
     rng = np.random.default_rng(seed)
-    towns = Towns(facilities, rng)
+    towns = Towns(facilities, rng, within)
     kinds, sub, shapes = _facilities(towns, facilities)
     parcels = _plots(towns, plots)
     service = _service_areas(towns)
