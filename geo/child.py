@@ -30,7 +30,7 @@ from typing import Any
 for _heavy in ("geopandas", "pandas", "pyarrow"):
     sys.modules[_heavy] = None  # type: ignore[assignment]
 
-from geo import cells, crs, layers, overlaps, reader  # noqa: E402
+from geo import cells, crs, layers, overlaps, packing, reader  # noqa: E402
 
 Request = dict[str, Any]
 Tasks = Mapping[str, Callable[[Request], None]]
@@ -211,7 +211,15 @@ def main() -> None:
     gc.disable()
     gc.freeze()
     with socket.socket(fileno=0) as control:
-        serve(control, {"read": reader.answer, "cells": cells.answer, "overlaps": overlaps.answer})
+        serve(
+            control,
+            {
+                "read": reader.answer,
+                "cells": cells.answer,
+                "overlaps": overlaps.answer,
+                "pack": packing.answer,
+            },
+        )
 
 
 if __name__ == "__main__":

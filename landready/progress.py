@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, joinedload
 
@@ -163,16 +163,27 @@ def plan_of(session: Session, plan_id: int) -> SupplyPlan:
     return plan
 
 
-def pushes_of(session: Session, plan_id: int) -> list[Push]:
-    """Return the pushes of a plan in the order of the enterprises, with what each asks about."""
-    return list(
-        session.scalars(
-            select(Push)
-            .where(Push.plan_id == plan_id)
-            .options(joinedload(Push.plots))
-            .order_by(Push.enterprise_id)
-        ).unique()
+def pushes_of(session: Session, plan_id: int) -> dict[Push, dict[str, int]]:
+    """Return the pushes of a plan in the order of the enterprises, with how many plots each asks about, by utility."""
+    pushes = session.scalars(
+        select(Push).where(Push.plan_id == plan_id).order_by(Push.enterprise_id)
     )
+    found: dict[int, tuple[Push, dict[str, int]]] = {push.id: (push, {}) for push in pushes}
+    counted = session.execute(
+        select(PushPlot.push_id, PushPlot.utility, func.count())
+        .where(PushPlot.push_id.in_(found))
+        .group_by(PushPlot.push_id, PushPlot.utility)
+        .order_by(PushPlot.push_id, func.min(PushPlot.id))
+    )
+    for push_id, utility, count in counted:
+        found[push_id][1][utility] = count
+    return dict(found.values())
+
+
+def codes(session: Session, plan_id: int) -> dict[int, str]:
+    """Return the code of each plot of a plan, by its id, in the plan's order."""
+    query = select(Plot.id, Plot.code).where(Plot.plan_id == plan_id).order_by(Plot.row)
+    return dict(session.execute(query).all())
 
 
 def plot_lines(

@@ -21,6 +21,7 @@ from geo.outlines import Outlines
 from geo.search import nearest
 from landready import layer_indexes
 from landready.checks import Check
+from landready.gate import suspend_lapsed
 from landready.layers import Facility, Layer, ServiceArea
 from landready.measuring import grounds, measure, take_turn
 from landready.plans import Plot, SupplyPlan
@@ -34,22 +35,24 @@ def outstanding(session: Session) -> list[int]:
     return list(session.scalars(waiting.order_by(Layer.id)))
 
 
-def remeasure(session: Session, settings: Settings, layer_id: int, now: datetime) -> int:
-    """Give the plots of released plans that a layer version touches a new check for its utility; return how many.
+def remeasure(session: Session, settings: Settings, layer_id: int, now: datetime) -> list[int]:
+    """Give the plots of released plans that a layer version touches a new check for its utility; return their ids.
 
-    Needs to be the engine. Another process that does the same waits and then finds nothing to do.
+    What is on offer among them is judged again, and suspended where its ground is gone (R6). Needs to be the engine. Another process that does the same waits and then finds nothing to do.
     """
     take_turn(session, alone=True)
     layer = session.get_one(Layer, layer_id, populate_existing=True)
     if not layer.current or layer.remeasured_at:
-        return 0
+        return []
     touched = _touched(session, settings, layer)
     knowing = _measured_against(session, layer, [plot.id for plot in touched])
     plots = [plot for plot in touched if plot.id not in knowing]
     if plots:
         measure(session, settings, plots, now, (Utility(layer.utility),))
+        session.flush()
+        suspend_lapsed(session, settings.gate, now, [plot.id for plot in plots])
     layer.remeasured_at = now
-    return len(plots)
+    return [plot.id for plot in plots]
 
 
 def _measured_against(session: Session, layer: Layer, plot_ids: Sequence[int]) -> set[int]:

@@ -21,6 +21,7 @@ class Standing(StrEnum):
     LATE = "late"  # nobody answered in time
     NOT_POSSIBLE = "not_possible"
     NOT_CONCERNED = "not_concerned"  # an enterprise says it is not concerned, which is no yes
+    TOO_FAR = "too_far"  # promised, for a day beyond the horizon
     LAPSED = "lapsed"  # answered once, but no answer holds any more
     NOBODY = "nobody"  # no enterprise was asked
 
@@ -34,7 +35,8 @@ class Standing(StrEnum):
 _STANDINGS: Mapping[Standing, frozenset[str]] = {
     Standing.WAITING: frozenset({"unanswered"}),
     Standing.LATE: frozenset({"late"}),
-    Standing.LAPSED: frozenset({"revised", "expired", "missed", "too_far", "no_date"}),
+    Standing.TOO_FAR: frozenset({"too_far"}),
+    Standing.LAPSED: frozenset({"revised", "expired", "missed", "no_date"}),
     Standing.NOT_POSSIBLE: frozenset({"not_possible"}),
     Standing.NOT_CONCERNED: frozenset({"not_concerned"}),
     Standing.NOBODY: frozenset({"nobody_asked"}),

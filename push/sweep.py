@@ -107,7 +107,7 @@ def remeasure(
             resting.add(layer_id)
         else:
             if plots:
-                log.info("%s plots measured again: layer %s changed", plots, layer_id)
+                log.info("%s plots measured again: layer %s changed", len(plots), layer_id)
 
 
 def _give_up(engine: Engine, settings: Push) -> None:

@@ -98,7 +98,8 @@ STANDINGS = {
     "late": N_("超期未答复"),
     "not_possible": N_("无法接入"),
     "not_concerned": N_("不涉及"),
-    "lapsed": N_("答复已失效"),
+    "too_far": N_("承诺太远"),
+    "lapsed": N_("需重新答复"),
     "nobody": N_("无人可问"),
 }
 STAGES = {

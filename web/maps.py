@@ -142,6 +142,20 @@ class _Shapes(MacroElement):
         self.closest = closest
 
 
+class _Board(MacroElement):
+    """The plots of a readiness board, fetched once: /static/board.js draws them and ties them to the rows of the table."""
+
+    _template = Template("""
+        {% macro script(this, kwargs) %}
+        drawBoard({{ this._parent.get_name() }}, {{ this.plots|tojson }}, {{ this.rows|tojson }});
+        {% endmacro %}
+    """)
+
+    def __init__(self, plots: str, rows: str) -> None:
+        super().__init__()
+        self.plots, self.rows = plots, rows
+
+
 class _Plain(MacroElement):
     """Metres only, and no flag beside the name of the library."""
 
@@ -238,6 +252,26 @@ def draw(
     `label` names the map for screen readers; a table of the same facts belongs beside every map. `pick` names the ids of
     a longitude and a latitude input that a click on the map fills in, `trace` that of a text area that takes one place a line.
     """
+    m = _empty(settings, height)
+    fitted = False
+    for shapes in layers:
+        _Shapes(shapes, closest=closest if shapes and not fitted else None).add_to(m)
+        fitted = fitted or bool(shapes)
+    if pick:
+        _Picker(*pick).add_to(m)
+    if trace:
+        _Tracer(trace).add_to(m)
+    return _drawn(m, label)
+
+
+def draw_board(settings: Settings, plots: str, rows: str, *, label: str) -> Drawn:
+    """Draw the map of a readiness board; `plots` is where its GeoJSON comes from, `rows` where the rows of its table do."""
+    m = _empty(settings, "26rem")
+    _Board(plots, rows).add_to(m)
+    return _drawn(m, label)
+
+
+def _empty(settings: Settings, height: str) -> folium.Map:
     west, south, east, north = settings.region.extent
     m = folium.Map(
         location=[(south + north) / 2, (west + east) / 2],
@@ -250,14 +284,10 @@ def draw(
     if base := _base(settings):
         base.add_to(m)
     _Plain().add_to(m)
-    fitted = False
-    for shapes in layers:
-        _Shapes(shapes, closest=closest if shapes and not fitted else None).add_to(m)
-        fitted = fitted or bool(shapes)
-    if pick:
-        _Picker(*pick).add_to(m)
-    if trace:
-        _Tracer(trace).add_to(m)
+    return m
+
+
+def _drawn(m: folium.Map, label: str) -> Drawn:
     figure: Any = m.get_root()
     figure.render()
     body = (

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from geo.problems import Problem
-from landready import clock, disputes, drafts, planner, progress, provisional
+from landready import board, clock, drafts, planner, progress
 from landready.blockers import Blocker
 from landready.db import Role
 from landready.errors import Invalid, NotFound
@@ -16,6 +16,7 @@ from landready.needs import plan_capacity
 from landready.plans import SupplyPlan
 from landready.release import release
 from push import status
+from web import board as board_pages
 from web import maps, plot_shapes, uploads
 from web.auth import only
 from web.session import capacity_words, database, now, settings
@@ -176,12 +177,12 @@ def list_ready(plan_id: int) -> ResponseReturnValue:
     """List one plot (`plot`), or every plot that is ready."""
     found = progress.plan_of(database(), plan_id)
     if "plot" in request.form:
-        ids = [p.id for p in found.plots if str(p.id) == request.form["plot"]]
+        ids = [i for i in progress.codes(database(), plan_id) if str(i) == request.form["plot"]]
         if not ids:
             raise NotFound
     else:
-        lines = progress.plot_lines(database(), found.plots, settings().gate, now())
-        ids = [line.plot.id for line in lines if line.may_list]
+        judged = board.board(database(), settings(), plan_id, now())
+        ids = [line.plot_id for line in judged.lines if line.may_list]
     refused = planner.list_plots(database(), ids, settings().gate, now())
     if refused:
         return _plan_page(found, refused=refused), 409
@@ -260,28 +261,23 @@ def _draft_page(found: SupplyPlan, said: Sequence[Problem]) -> str:
 
 
 def _released_page(found: SupplyPlan, refused: dict[int, tuple[Blocker, ...]]) -> str:
-    lines = progress.plot_lines(database(), found.plots, settings().gate, now())
+    judged = board.kept(database(), settings(), found.id, now())
     pushes = progress.pushes_of(database(), found.id)
+    codes = progress.codes(database(), found.id) if refused else {}
     return render_template(
         "plans/released.html",
-        plan=found,
-        findings=provisional.findings(database(), lines, settings().check),
-        disputed={(p, u) for p, u, _e in disputes.disputed(database(), [x.plot.id for x in lines])},
-        mine=g.actor.role is Role.OFFICE,
-        ready=[line for line in lines if line.may_list],
-        stages={s: sum(line.stage == s for line in lines) for s in _stages()},
+        judged=judged,
+        **board_pages.parts(found, judged),
         pushes=pushes,
         today=clock.today(now()),
-        deliveries=status.deliveries_of(database(), [p.id for p in pushes]),
-        refused=[(line.plot, refused[line.plot.id]) for line in lines if line.plot.id in refused],
-        gate=settings().gate,
+        deliveries=status.deliveries_of(database(), [push.id for push in pushes]),
+        refused=[(code, refused[i]) for i, code in codes.items() if i in refused],
         clocks=settings().clocks,
         colours=maps.COLOURS,
-        drawn=plot_shapes.DRAWN,
-        **page_of(lines),
-        map=maps.draw(
+        map=maps.draw_board(
             settings(),
-            [[plot_shapes.released_plot(x) for x in lines[: plot_shapes.DRAWN]]],
+            url_for("board.plots", plan_id=found.id),
+            url_for("board.rows", plan_id=found.id),
             label=_("地块具备条件情况地图"),
         ),
     )
@@ -297,7 +293,3 @@ def page_of(rows: Sequence[object]) -> dict[str, object]:
         "page": page,
         "pages": pages_,
     }
-
-
-def _stages() -> tuple[str, ...]:
-    return ("ready", "listed", "waiting", "blocked")

@@ -57,7 +57,7 @@ def swept(session, settings, moment):
     layers = remeasuring.outstanding(session)
     found = [remeasuring.remeasure(session, settings, layer, moment) for layer in layers]
     session.flush()
-    return sum(found)
+    return sum(len(plots) for plots in found)
 
 
 def of(session, plot):
@@ -179,4 +179,4 @@ def test_release_in_flight_and_a_changed_layer_take_turns(database, settings):
                 remeasuring.remeasure(sweeping, settings, layer_id, LATER)
             sweeping.rollback()
     with transaction(database, ENGINE) as sweeping:
-        assert remeasuring.remeasure(sweeping, settings, layer_id, LATER) == 0
+        assert remeasuring.remeasure(sweeping, settings, layer_id, LATER) == []
