@@ -69,7 +69,6 @@ def installation(**push_settings: object) -> Iterator[Servers]:
         LANDREADY_VAR=str(var),
         LANDREADY_CONFIG=str(var / "config.toml"),
         LANDREADY_SECRET_KEY=KEY,
-        LANDREADY_SIGNING_KEY="k" * 43,
         LANDREADY_SIGNING_KEY=seal.new_key(),
         PYTHONPATH=str(ROOT),
     )
