@@ -14,6 +14,7 @@ from landready import settings
 from landready.errors import BadSettings, Conflict, Invalid, LandreadyError, NotFound
 from landready.places import PlaceError
 
+_ANY_WORDS = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 _BAD_INPUT = (BadSettings, Conflict, Invalid, NotFound, PlaceError)
 
 
@@ -161,6 +162,27 @@ def administrator(username: str, full_name: str, password: str) -> None:
             now=datetime.now(UTC),
         )
     )
+
+
+def _elsewhere(name: str, module: str, about: str) -> None:
+    """Add a command that another layer owns: it takes this process over with all its words, so nothing here imports it."""
+
+    @main.command(name, help=about, add_help_option=False, context_settings=_ANY_WORDS)
+    @click.argument("words", nargs=-1, type=click.UNPROCESSED)
+    def run(words: tuple[str, ...]) -> None:
+        os.execv(sys.executable, [sys.executable, "-m", module, *words])  # noqa: S606 - no shell is wanted
+
+
+_elsewhere(
+    "conformance",
+    "push.conformance",
+    "Try an enterprise's system against docs/integrators.md and write a signed report.",
+)
+_elsewhere(
+    "mock-enterprise",
+    "push.mock_enterprise",
+    "Be a small enterprise's system: receive, pull, answer by rule, acknowledge.",
+)
 
 
 def _with_tables() -> settings.Settings:

@@ -119,9 +119,7 @@ def acknowledge(session: Session, number: int, ids_sha256: str | None, now: date
     # Deliveries before the journal, which every commit of an event wants: so nobody waits in a circle.
     now_at = standing(session)
     if number > now_at.last:
-        text = N_("编号 {number} 还不存在，目前最大编号是 {last}。")
-        where = {"number": number, "last": now_at.last}
-        raise Invalid((Problem("number_unknown", "error", text, where, where="number"),))
+        raise unknown_number(number, now_at.last)
     if ids_sha256 is not None:
         ours = reconcile(session, 1, number)
         if ours.ids_sha256 != ids_sha256.lower():
@@ -146,6 +144,13 @@ def acknowledge(session: Session, number: int, ids_sha256: str | None, now: date
         )
     session.expire_all()
     return standing(session)
+
+
+def unknown_number(number: int, last: int) -> Invalid:
+    """Return the refusal of a number that no event has yet."""
+    text = N_("编号 {number} 还不存在，目前最大编号是 {last}。")
+    params = {"number": number, "last": last}
+    return Invalid((Problem("number_unknown", "error", text, params, where="number"),))
 
 
 def reconcile(session: Session, first: int, last: int) -> Range:

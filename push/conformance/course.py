@@ -1,0 +1,314 @@
+"""One run of the kit: what is sent in which order, how long is waited for what, and what that shows."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from push import signing
+from push.conformance import events
+from push.conformance.book import Book, Call, Trouble
+from push.conformance.checks import Finding, Level, findings
+from push.conformance.events import Event
+from push.conformance.sender import Headers, Sender, Sent
+
+_STEP_S = 0.05
+_EARLY_S = 0.1  # by so much a clock may run ahead of the other
+_LIMIT_S = 300
+_MARGIN_S = 5  # what the way and two clocks may take of the five minutes
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long is waited. `patience_s`: for what must come; `quiet_s`: for what must not; `plots`: of the large plan."""
+
+    timeout_s: float
+    patience_s: float = 60
+    quiet_s: float = 10
+    retry_after_s: int = 2
+    plots: int = 5050
+    corners: int = 56
+
+    @property
+    def slow_s(self) -> float:
+        return self.timeout_s + 1
+
+
+class Course:
+    """Runs the checks of one level. Without a sender nothing is pushed; without `new_secret` no change is finished."""
+
+    def __init__(
+        self,
+        level: Level,
+        book: Book,
+        pace: Pace,
+        sender: Sender | None,
+        new_secret: str = "",
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._level = level
+        self._book = book
+        self._pace = pace
+        self._sender = sender
+        self._new_secret = new_secret
+        self._say = say
+        self._seen: dict[str, tuple[bool | None, str]] = {}
+        self._ordinary: list[Sent] = []
+        self._answering = False
+
+    def run(self) -> Sequence[Finding]:
+        if self._sender is None or self._signatures(self._sender):
+            first = self._first()
+            self._types_and_order()
+            troubled = self._client() if self._answering else {}
+            self._large()
+            self._in_time()
+            if self._answering:
+                self._acknowledged()
+                self._quiet(first, troubled)
+        return findings(self._level, self._seen)
+
+    def _found(self, check: str, passed: bool | None, evidence: str) -> None:  # noqa: FBT001
+        self._seen[check] = (passed, evidence)
+        self._say(check)
+
+    def _signatures(self, sender: Sender) -> bool:
+        """Send what must be taken and what must be refused; return whether a good signature was taken."""
+        good = sender.send(_test())
+        self._found("signature.good", good.accepted, str(good))
+        if not good.accepted:
+            return False
+        self._ordinary.append(good)
+        self._refused(
+            "signature.bad",
+            sender.send(_test(), secrets=(signing.new_secret(),)),
+            sender.send(_test(), change=_unsigned),
+        )
+        self._refused(
+            "body.altered",
+            sender.send(_test(), change=lambda h, b: (h, b.replace(b'_id":1', b'_id":2'))),
+            sender.send(_test(), change=lambda h, b: (h, b.replace(b":", b": ", 1))),
+        )
+        outside, within = _LIMIT_S + _MARGIN_S, _LIMIT_S - _MARGIN_S
+        self._refused(
+            "timestamp.outside",
+            sender.send(_test(), off_s=-outside),
+            sender.send(_test(), off_s=outside),
+        )
+        self._taken(
+            "timestamp.within",
+            sender.send(_test(), off_s=-within),
+            sender.send(_test(), off_s=within),
+        )
+        self._taken("signature.versions", sender.send(_test(), change=_unknown_version_first))
+        both = (self._new_secret or signing.new_secret(), sender.secret)
+        self._taken("rotation.overlap", sender.send(_test(), secrets=both))
+        if self._new_secret:
+            self._taken("rotation.new", sender.send(_test(), secrets=(self._new_secret,)))
+        else:
+            self._found("rotation.new", None, "--new-key")
+        return True
+
+    def _refused(self, check: str, *sent: Sent) -> None:
+        self._found(check, all(one.refused for one in sent), _listed(sent))
+
+    def _taken(self, check: str, *sent: Sent) -> None:
+        self._found(check, all(one.accepted for one in sent), _listed(sent))
+
+    def _first(self) -> Event:
+        """Tell of a small plan, twice, and wait for its answers."""
+        event = self._plan(3)
+        sent = self._push(event)
+        if sent:
+            again = self._push(event)
+            self._taken("duplicate.accepted", sent, *([again] if again else []))
+        if self._level is Level.PUSH:
+            return event
+        if self._level is Level.PULL:
+            pulled = self._wait(lambda: event.number in self._book.pulled)
+            self._found("journal.pull", pulled, f"GET /pushes: {sorted(self._book.pulled)}")
+        self._answering = self._wait(lambda: not self._book.open(event))
+        self._found("answers.valid", self._answering, _calls(self._book.answers_to(event)))
+        return event
+
+    def _types_and_order(self) -> None:
+        strange = events.made("kit.unknown", {"kit": True}, _now(), self._book.last + 1)
+        sent = self._push(self._book.add(strange))
+        if sent:
+            self._taken("unknown_type", sent)
+        earlier, later = self._plan(1), self._plan(1)
+        late, soon = self._push(later), self._push(earlier)
+        if not late or not soon:
+            return
+        answered = not self._answering or self._wait(
+            lambda: not self._book.open(earlier) and not self._book.open(later)
+        )
+        self._found(
+            "out_of_order",
+            late.accepted and soon.accepted and answered,
+            f"{later.number}: {late}; {earlier.number}: {soon}; "
+            f"{_calls([*self._book.answers_to(later), *self._book.answers_to(earlier)])}",
+        )
+
+    def _client(self) -> dict[Trouble, Event]:
+        """Leave a gap, then give the client every trouble there is with one plan each."""
+        if self._sender:
+            missing, after = self._plan(1), self._plan(1)
+            self._push(after)
+            pulled = self._wait(lambda: missing.number in self._book.pulled)
+            self._found(
+                "journal.gap", pulled, f"{missing.number}: {'GET /pushes' if pulled else '—'}"
+            )
+        troubled = {one: self._plan(1, one) for one in Trouble}
+        for one, event in troubled.items():
+            sent = self._push(event)
+            if sent and one is Trouble.SLOW:
+                self._ordinary.append(sent)
+        for check, one in (("client.retry", Trouble.UNAVAILABLE), ("client.lost", Trouble.LOST)):
+            event = troubled[one]
+            again = self._wait(lambda event=event: bool(_repeats(self._book, event)))  # type: ignore[misc]
+            self._found(check, again, _calls(self._book.answers_to(event)))
+        self._busy(troubled[Trouble.BUSY])
+        self._wait(lambda: not self._book.open(troubled[Trouble.SLOW]))
+        return troubled
+
+    def _busy(self, event: Event) -> None:
+        again = self._wait(lambda: bool(_repeats(self._book, event)))
+        calls = self._book.answers_to(event)
+        waited = _repeats(self._book, event)[0].at - calls[0].at if again else 0
+        due = self._pace.retry_after_s
+        self._found(
+            "client.busy",
+            again and waited > due - _EARLY_S,
+            f"Retry-After: {due}; +{waited:.1f} s; {_calls(calls)}",
+        )
+
+    def _large(self) -> None:
+        event = self._plan(self._pace.plots, corners=self._pace.corners)
+        sent = self._push(event)
+        if sent:
+            self._found("large", sent.accepted, f"{len(event.body)} B: {sent}")
+        if self._answering:
+            answered = self._wait(lambda: not self._book.open(event))
+            self._found("answers.batch", answered, _calls(self._book.answers_to(event)))
+
+    def _in_time(self) -> None:
+        if self._ordinary:
+            slowest = max(self._ordinary, key=lambda one: one.took_s)
+            self._found("in_time", not any(one.late for one in self._ordinary), f"≤ {slowest}")
+
+    def _acknowledged(self) -> None:
+        last = self._book.last
+        self._wait(lambda: self._book.standing().acknowledged == last)
+        standing = self._book.standing()
+        acks = [one for one in self._book.calls if one.path.endswith("/pushes/ack")]
+        said = f"{standing.acknowledged} / {last}"
+        self._found("journal.ack", standing.acknowledged == last, said)
+        wrong = any(one.status == 409 for one in acks)
+        proven = True if standing.proven == last else False if wrong else None
+        self._found(
+            "journal.proof", proven, f"ids_sha256: {standing.proven} / {last}; {_calls(acks[-3:])}"
+        )
+
+    def _quiet(self, first: Event, troubled: dict[Trouble, Event]) -> None:
+        """Wait for what must not come: a second effect, a repeated refusal, a follower of redirects, a forged plan's answer."""
+        forged = events.plan(self._book.last + 1, 1, _now())
+        if self._sender:
+            self._sender.send(forged, secrets=(signing.new_secret(),))
+        time.sleep(self._pace.quiet_s)
+        if self._sender:
+            calls = self._book.answers_to(forged)
+            self._found("signature.effect", not calls, _calls(calls))
+            often = self._book.most_often(first)
+            self._found(
+                "duplicate.effect",
+                often == 1,
+                f"version {often}; {_calls(self._book.answers_to(first))}",
+            )
+        self._repeated(troubled)
+        self._keys([troubled[one] for one in (Trouble.UNAVAILABLE, Trouble.BUSY, Trouble.LOST)])
+
+    def _repeated(self, troubled: dict[Trouble, Event]) -> None:
+        refused, led_on = troubled[Trouble.REFUSED], troubled[Trouble.REDIRECT]
+        calls = self._book.answers_to(refused)
+        again = _repeats(self._book, refused)
+        self._found("client.refused", not again if calls else None, _calls(calls))
+        calls = self._book.answers_to(led_on)
+        followed = self._book.strayed
+        self._found(
+            "client.redirect", not followed if calls else None, f"{_calls(calls)} → {followed}"
+        )
+
+    def _keys(self, repeated: Sequence[Event]) -> None:
+        pairs = [
+            (self._book.answers_to(event)[0], later)
+            for event in repeated
+            for later in _repeats(self._book, event)
+        ]
+        same = all(before.key == later.key for before, later in pairs)
+        told = "; ".join(f"{a.key} → {b.key}" for a, b in pairs)
+        self._found("client.same_key", same if pairs else None, told or "—")
+        said = [
+            one
+            for one in self._book.calls
+            if one.method == "POST" and one.path.endswith("/answers")
+        ]
+        wrong = [one for one in said if one.status == 409 or "key_unusable" in one.problems]
+        self._found(
+            "client.key", not wrong, _calls(wrong) if wrong else f"{len(said)} × POST /answers"
+        )
+
+    def _plan(self, plots: int, trouble: Trouble | None = None, corners: int = 4) -> Event:
+        event = events.plan(self._book.last + 1, plots, _now(), corners)
+        return self._book.add(event, trouble)
+
+    def _push(self, event: Event) -> Sent | None:
+        return self._sender.send(event) if self._sender else None
+
+    def _wait(self, what: Callable[[], bool]) -> bool:
+        ends = time.monotonic() + self._pace.patience_s
+        while not what():
+            if time.monotonic() > ends:
+                return False
+            time.sleep(_STEP_S)
+        return True
+
+
+def _test() -> Event:
+    return events.made("endpoint.test", {"endpoint_id": 1}, _now())
+
+
+def _unsigned(headers: Headers, body: bytes) -> tuple[Headers, bytes]:
+    return {k: v for k, v in headers.items() if k != "webhook-signature"}, body
+
+
+def _unknown_version_first(headers: Headers, body: bytes) -> tuple[Headers, bytes]:
+    signature = headers["webhook-signature"]
+    return {**headers, "webhook-signature": f"v1a,{signature.partition(',')[2]} {signature}"}, body
+
+
+def _repeats(book: Book, event: Event) -> list[Call]:
+    """Return what came again after the first answer to an event with the same content."""
+    calls = book.answers_to(event)
+    return [one for one in calls[1:] if one.digest == calls[0].digest]
+
+
+def _listed(sent: Sequence[Sent]) -> str:
+    return ", ".join(map(str, sent))
+
+
+def _calls(calls: Sequence[Call]) -> str:
+    """Requests in one line: how many answers, what they were answered, and why."""
+    if not calls:
+        return "—"
+    return ", ".join(
+        f"{one.method} {one.path.removeprefix('/api/v1')}"
+        + (f" ×{one.size}" if one.size else "")
+        + f" → {one.status}"
+        + (f" {' '.join(one.problems[:3])}" if one.problems else "")
+        for one in calls[:6]
+    ) + (f" … {len(calls)}" if len(calls) > 6 else "")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
