@@ -46,10 +46,11 @@ class Finding:
 
 
 @cache
-def checks() -> tuple[Check, ...]:
+def checks() -> Mapping[str, Check]:
+    """Return every check by its id, in the order of the report."""
     found = tomllib.loads(_FILE.read_text(encoding="utf-8"))["check"]
-    return tuple(
-        Check(
+    return {
+        one["id"]: Check(
             id=one["id"],
             clause=one["clause"],
             levels=tuple(Level(level) for level in one["levels"]),
@@ -58,7 +59,7 @@ def checks() -> tuple[Check, ...]:
             rests_on=tuple(one.get("rests_on", ())),
         )
         for one in found
-    )
+    }
 
 
 def findings(level: Level, seen: Mapping[str, tuple[bool | None, str]]) -> Sequence[Finding]:
@@ -67,7 +68,7 @@ def findings(level: Level, seen: Mapping[str, tuple[bool | None, str]]) -> Seque
     A failure that rests on another failure is not shown: whether the rule itself is kept cannot be told.
     """
     failed = {one for one, (passed, _) in seen.items() if passed is False}
-    return [_finding(check, seen, failed) for check in checks() if level in check.levels]
+    return [_finding(check, seen, failed) for check in checks().values() if level in check.levels]
 
 
 def _finding(

@@ -1,8 +1,8 @@
 """What the kit sends: events with the product's own bytes, about plots that exist nowhere."""
 
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -54,9 +54,17 @@ def plan(number: int, count: int, now: datetime, corners: int = 4) -> Event:
     due = clock.due(clock.today(now), ANSWER_DAYS)
     push = Push(id=number, uid=uuid.uuid4(), due_on=due.day, due_provisional=due.provisional)
     plots = [_plot(number, at, corners) for at in range(count)]
-    asked = [{**plot_data(plot), "asked": [_asked(at, now)]} for at, plot in enumerate(plots)]
-    event = made("plan.released", plan_data(told, push, asked), now, number)
-    return Event(event.id, event.type, event.body, now, number, push.uid, plots)
+    asked = {plot.id: _asked(at, now) for at, plot in enumerate(plots)}
+    return released(told, push, plots, asked, now)
+
+
+def released(
+    told: SupplyPlan, push: Push, plots: Sequence[Plot], asked: Mapping[int, Any], now: datetime
+) -> Event:
+    """Return the event of one push; `asked` is what is asked about each plot by its id. The push's id is the event's number."""
+    data = [{**plot_data(plot), "asked": [asked[plot.id]]} for plot in plots]
+    event = made("plan.released", plan_data(told, push, data), now, push.id)
+    return replace(event, push=push.uid, plots=plots)
 
 
 def _plot(number: int, at: int, corners: int) -> Plot:
