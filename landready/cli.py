@@ -185,6 +185,12 @@ _elsewhere(
 )
 
 
+def run(command: click.Command) -> None:
+    """Run one command of another layer as `landready` runs its own: the same words, errors and exits."""
+    name = str(command.name)
+    _Commands("landready", {name: command})([name, *sys.argv[1:]], "landready")
+
+
 def _with_tables() -> settings.Settings:
     """The settings of an installation whose database answers and has its tables."""
     from landready import migrate as migrations

@@ -9,7 +9,7 @@ import click
 from standardwebhooks import Webhook
 
 from landready import seal, settings
-from landready.errors import BadSettings
+from landready.cli import run
 from push.addresses import BadUrl, parse
 from push.conformance import report
 from push.conformance.api import Api
@@ -20,7 +20,7 @@ from push.conformance.sender import Sender
 from push.conformance.server import serving
 
 
-@click.command()
+@click.command("conformance")
 @click.option("--target", help="Address of the receiver under test. Without it nothing is pushed.")
 @click.option("--key", envvar="LANDREADY_CONFORMANCE_KEY", help="The signing secret whsec_… that the receiver has.")  # fmt: skip
 @click.option("--new-key", default="", envvar="LANDREADY_CONFORMANCE_NEW_KEY", help="A second secret that it has as well: shows the end of a change of secrets.")  # fmt: skip
@@ -54,11 +54,8 @@ def main(
     are sent to: who runs the kit names the target. Exit 0: nothing failed; 1: something did; 2: bad input.
     """
     level = _level(target, key, new_key, api_key)
-    try:
-        given = settings.load()
-        signer = seal.Seal(seal.signing_key(given))
-    except BadSettings as error:
-        raise click.UsageError(str(error)) from error
+    given = settings.load()
+    signer = seal.Seal(seal.signing_key(given))
     pace = Pace(given.push.timeout_s, patience, quiet)
     book = Book()
     sender = Sender(target, key, pace.timeout_s) if target and key else None
@@ -116,4 +113,4 @@ def _write(
 
 
 if __name__ == "__main__":
-    main(prog_name="landready conformance")
+    run(main)

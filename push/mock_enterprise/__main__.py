@@ -8,13 +8,14 @@ from types import FrameType
 import click
 from standardwebhooks import Webhook
 
+from landready.cli import run
 from push.mock_enterprise import rules
 from push.mock_enterprise.client import Client
 from push.mock_enterprise.receiver import Receiver, Server
 from push.mock_enterprise.store import Store
 
 
-@click.command()
+@click.command("mock-enterprise")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Listen at this address.")
 @click.option("--port", type=click.IntRange(0, 65535), default=9400, show_default=True)
 @click.option(
@@ -82,4 +83,4 @@ def _check(secret: str) -> None:
 
 
 if __name__ == "__main__":
-    main(prog_name="landready mock-enterprise")
+    run(main)
