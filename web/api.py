@@ -26,14 +26,14 @@ _LISTING = {
     "state": "listed",
     "state_reason": "",
     "plot_code": "P-12",
-    "plot_name": "城西二号",
+    "plot_name": "Chengxi 2",
     "city": "460100",
-    "office": "海口市自然资源和规划局",
-    "use": "二类工业用地",
+    "office": "Haikou Natural Resources and Planning",
+    "use": "class 2 industrial land",
     "use_code": "100102",
     "area_m2": 10000.0,
     "plot_ratio": "≤1.0",
-    "supply_mode": "招标拍卖挂牌",
+    "supply_mode": "public sale",
     "quarter": "2026Q2",
     "illustrative_boundary": False,
     "boundary": {
@@ -51,10 +51,10 @@ _LISTING = {
 _PERMITTED = {
     "permit_no": example()["permit_no"],
     "outcome": "created",
-    "office": "海口市自然资源和规划局",
+    "office": "Haikou Natural Resources and Planning",
     "owner": example()["owner"]["name"],
     "plot_code": "C0901",
-    "pushed_to": ["海口水务", "海口供电局"],
+    "pushed_to": ["Haikou Water", "Haikou Power"],
     "warnings": [],
 }
 

@@ -118,19 +118,17 @@ class Course:
         self._found(check, all(one.accepted for one in sent), _listed(sent))
 
     def _first(self) -> Event:
-        """Tell of a small plan, twice, and wait for its answers."""
+        """Tell of a small plan, wait for its answers, and tell of it again."""
         event = self._plan(3)
         sent = self._push(event)
-        if sent:
-            again = self._push(event)
-            self._taken("duplicate.accepted", sent, *([again] if again else []))
-        if self._level is Level.PUSH:
-            return event
         if self._level is Level.PULL:
             pulled = self._wait(lambda: event.number in self._book.pulled)
             self._found("journal.pull", pulled, f"GET /pushes: {sorted(self._book.pulled)}")
-        self._answering = self._wait(lambda: not self._book.open(event))
-        self._found("answers.valid", self._answering, _calls(self._book.answers_to(event)))
+        if self._level is not Level.PUSH:
+            self._answering = self._wait(lambda: not self._book.open(event))
+            self._found("answers.valid", self._answering, _calls(self._book.answers_to(event)))
+        if sent and (again := self._push(event)):
+            self._taken("duplicate.accepted", sent, again)
         return event
 
     def _types_and_order(self) -> None:
