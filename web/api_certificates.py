@@ -27,8 +27,13 @@ class KeysOut(BaseModel):
     keys: list[KeyOut]
 
 
+# The key of RFC 8037, appendix A.
+_X = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+_EXAMPLE = KeysOut(keys=[KeyOut(kid="21fe31dfa154a261", x=_X)]).model_dump(mode="json")
+
+
 @api.get("/keys")
-@api.output(KeysOut)
+@api.output(KeysOut, example=_EXAMPLE)
 @api.doc(
     summary="Public keys of this installation",
     description="Ed25519 keys that verify what it signs; `kid` stands beside every signature.",

@@ -8,6 +8,7 @@ OPERATIONS = (
     ("post", "/api/v1/answers"),
     ("get", "/api/v1/codes"),
     ("post", "/api/v1/disputes/{uid}/answer"),
+    ("get", "/api/v1/keys"),
     ("get", "/api/v1/listings"),
     ("post", "/api/v1/permits"),
     ("get", "/api/v1/pushes"),
