@@ -3,6 +3,7 @@
 import math
 import os
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -87,7 +88,7 @@ def doctor() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def read(file: Path, crs: str | None, swap_axes: bool, region: str | None, as_json: bool) -> None:
     """Say what an upload of plots would make of FILE; exit 0 if it would be accepted, 2 if refused."""
-    from landready import intake, systems
+    from landready import intake, overlapping, systems
 
     given = settings.load()
     place = None if region else given.region
@@ -95,6 +96,7 @@ def read(file: Path, crs: str | None, swap_axes: bool, region: str | None, as_js
     reading = intake.read_file(
         file, given.upload, region=place, crs=meant, kind="plots", swap=swap_axes
     )
+    reading = replace(reading, problems=(*reading.problems, *overlapping.in_file(reading)))
     click.echo(intake.as_json(reading) if as_json else intake.as_text(reading))
     sys.exit(0 if reading.accepted else 2)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Literal
 
 import numpy as np
 import shapely
@@ -18,6 +17,7 @@ from geo.problems import N_, Problem
 from landready import cities, overlapping
 from landready.base_layers import BaseFeature, BaseLayer
 from landready.listings import Listing
+from landready.overlapping import INTRICATE, LISTED, ON_ANOTHER, more
 from landready.plans import Plot, SupplyPlan
 from landready.plot_rows import DraftPlot
 from landready.shapes import SRID, geojson_of, loaded
@@ -28,11 +28,8 @@ _OUTLINE_SHARE = 0.01
 _METRES = 111_000.0
 # So far around a plan known plots are looked for: BD-09 moves by up to 1.4 km.
 _AROUND = 0.02
-# As many overlaps of a kind as a person reads.
-_LISTED = 300
 _SHOWN = ("listed", "suspended", "sold")
-_INTRICATE = N_("图形过于复杂，无法在限定时间内量出重叠面积。请简化边界后再上传。")
-_ON_LISTED = N_("与已上架地块“{code}”重叠 {area} 平方米。请核对。")
+_ONLISTED = N_("与已上架地块“{code}”重叠 {area} 平方米。请核对。")
 _ON_SOLD = N_("与已成交地块“{code}”重叠 {area} 平方米。请核对。")
 _ON_OTHER = N_("与供地计划“{plan}”的地块“{code}”重叠 {area} 平方米。请核对。")
 _SHIFTED = N_(
@@ -61,14 +58,13 @@ def _on_one_another(plots: Sequence[DraftPlot], ours: Geometries) -> list[Proble
     measured = overlapping.measured(ours, ours, pairs)
     if measured is None:
         return _intricate(plots, pairs)
-    text = N_("与第 {other} 个地块“{code}”重叠 {area} 平方米。")
     return [
         _problem(
-            "overlap", "error", text, plots[o.first], o.shape,
+            "overlap", "error", ON_ANOTHER, plots[o.first], o.shape,
             other=plots[o.second].row, code=plots[o.second].code, area=round(o.area_m2, 1),
         )
-        for o in measured[:_LISTED]
-    ] + _more(len(measured) - _LISTED, "error")  # fmt: skip
+        for o in measured[:LISTED]
+    ] + more(len(measured) - LISTED, "error")  # fmt: skip
 
 
 class _Known:
@@ -101,8 +97,8 @@ def _on_known(plots: Sequence[DraftPlot], ours: Geometries, known: _Known) -> li
     measured = overlapping.measured(ours, known.shapes, pairs)
     if measured is None:
         return _intricate(plots, pairs)
-    return [_with(plots[o.first], known.rows[o.second], o) for o in measured[:_LISTED]] + _more(
-        len(measured) - _LISTED, "warning"
+    return [_with(plots[o.first], known.rows[o.second], o) for o in measured[:LISTED]] + more(
+        len(measured) - LISTED, "warning"
     )
 
 
@@ -110,7 +106,7 @@ def _with(plot: DraftPlot, other: object, overlap: Overlap) -> Problem:
     code, title, state = other.code, other.title, other.state  # type: ignore[attr-defined]
     area = round(overlap.area_m2, 1)
     if state is not None:
-        text = _ON_SOLD if state == "sold" else _ON_LISTED
+        text = _ON_SOLD if state == "sold" else _ONLISTED
         return _problem(
             "overlap_listed", "warning", text, plot, overlap.shape, code=code, area=area
         )
@@ -219,17 +215,10 @@ def _roads(session: Session, plan: SupplyPlan, ours: Geometries) -> Geometries:
     )
 
 
-def _more(count: int, severity: Literal["error", "warning"]) -> list[Problem]:
-    if count <= 0:
-        return []
-    text = N_("还有 {count} 处重叠没有列出。")
-    return [Problem("more_overlaps", severity, text, {"count": count})]
-
-
 def _intricate(plots: Sequence[DraftPlot], pairs: Pairs) -> list[Problem]:
-    rows = sorted(set(pairs[:, 0].tolist()))[:_LISTED]
+    rows = sorted(set(pairs[:, 0].tolist()))[:LISTED]
     return [
-        _problem("overlap_unmeasured", "error", _INTRICATE, plots[i], plots[i].geometry)
+        _problem("overlap_unmeasured", "error", INTRICATE, plots[i], plots[i].geometry)
         for i in rows
     ]
 

@@ -55,6 +55,21 @@ def test_an_accepted_file_ends_with_0_and_lists_its_plots(tmp_path):
     assert (people.returncode, "HK-T01 测试地块一" in people.stdout) == (0, True)
 
 
+def test_plots_that_lie_on_one_another_are_named(tmp_path):
+    path = tmp_path / "plots.txt"
+    path.write_text(
+        V1 + V1.split("[地块坐标]\n")[1].replace("T01", "T02").replace("432000", "432010")
+    )
+    answer = json.loads(run("--json", str(path)).stdout)
+    assert (answer["accepted"], [p["properties"]["code"] for p in answer["plots"]]) == (
+        True, ["HK-T01", "HK-T02"],
+    )  # fmt: skip
+    (problem,) = (p for p in answer["problems"] if p["code"] == "overlap")
+    assert (problem["severity"], problem["where"]) == ("error", "第 2 个图形")
+    assert "HK-T01" in problem["message"]
+    assert "4499.5" in problem["message"]
+
+
 def test_a_refused_file_ends_with_2_and_says_why_and_where(tmp_path):
     path = tmp_path / "plots.txt"
     path.write_text(V1.replace("J4,1,2215050.000,37432000.000\n", ""))

@@ -206,3 +206,10 @@ def test_attribute_tables_of_blanks_are_no_bombs(tmp_path):
     path = zipped(tmp_path, parts)
     assert len(parts["a.dbf"]) > 50 * 20_000
     assert read(path, region=HAINAN).accepted
+
+
+def test_a_survey_whose_points_cannot_be_read_names_their_lines(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("[地块坐标]\n3,0.5,A,b,面,,,,@\nJ1,1,2.2e6,3.7e7\nJ2,1,x,y\n", encoding="utf-8")
+    told = [(p.code, p.where) for p in read(path, region=HAINAN, crs="EPSG:4525").problems]
+    assert told[:2] == [("survey_point", "第 3 行"), ("survey_point", "第 4 行")]
