@@ -141,17 +141,17 @@ def people(session: Session) -> tuple[Account, list[Organisation]]:
     return account, enterprises
 
 
-def publish(session: Session, layer: Layer, shapes: np.ndarray) -> None:
+def publish(session: Session, layer: Layer, shapes: np.ndarray, names: list[str]) -> None:
     """Store one version of a layer as an upload does, measured against already: what came before a release is no change."""
     layer.feature_count = len(shapes)
     session.add(layer)
     session.flush()
     rows = [
         {
-            "layer_id": layer.id, "enterprise_id": layer.enterprise_id, "row": row, "name": f"{row}",
+            "layer_id": layer.id, "enterprise_id": layer.enterprise_id, "row": row, "name": name,
             "geom": shape,
         }
-        for row, shape in enumerate(stored(shapes), 1)
+        for row, (name, shape) in enumerate(zip(names, stored(shapes), strict=True), 1)
     ]  # fmt: skip
     if layer.kind == "facilities":
         rows = [{**r, "spare_capacity": 1_000.0, "attributes": {}} for r in rows]
@@ -168,7 +168,8 @@ def layers(session: Session, made: dict[str, gpd.GeoDataFrame], who: list[Organi
                 shapes = frame.geometry.to_numpy()[n :: len(shares[utility])]
                 if name == "service_areas":
                     shapes = np.array([multi(one) for one in shapes[:10]], dtype=object)
-                publish(session, _layer(enterprise, name, utility), shapes)
+                names = [f"{utility} {i}" for i in range(len(shapes))]
+                publish(session, _layer(enterprise, name, utility), shapes, names)
 
 
 def _layer(enterprise: Organisation, kind: str, utility: Utility, version: int = 1) -> Layer:
@@ -223,8 +224,8 @@ def close_one(engine: Engine) -> int:
             ),
             {"e": old.enterprise_id},
         ).one()
-        shapes = session.scalars(
-            select(Facility.geom)
+        left = session.execute(
+            select(Facility.name, Facility.geom)
             .where(Facility.layer_id == old.id, Facility.id != near.facility_id)
             .order_by(Facility.row)
         ).all()
@@ -232,7 +233,8 @@ def close_one(engine: Engine) -> int:
         new = _layer(
             session.get_one(Organisation, old.enterprise_id), "facilities", Utility.WATER, 2
         )
-        publish(session, new, shapely.from_wkb([g.desc for g in shapes]))
+        shapes = shapely.from_wkb([row.geom.desc for row in left])
+        publish(session, new, shapes, [row.name for row in left])
         return near.count
 
 

@@ -32,7 +32,7 @@ from landready.utilities import Utility
 
 # A degree of latitude is at least 110.5 km; a tenth more makes up for the scale of any working CRS.
 _METRES_A_DEGREE = 110_500 / 1.1
-_Box = tuple[float, float, float, float]
+Box = tuple[float, float, float, float]
 _TURN = 4600002
 
 
@@ -42,7 +42,7 @@ class _Ground:
 
     plots: Sequence[Plot]
     ground: Ground
-    box: _Box
+    box: Box
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +112,11 @@ def _around_each(plots: Sequence[Plot], settings: Settings) -> Iterator[_Ground]
     by_id = {plot.id: plot for plot in plots}
     for ground in grounds(plots, settings):
         here = [by_id[plot_id] for plot_id in ground.ids.tolist()]
-        box = _around(loaded(plot.geom for plot in here), settings.check.radius_m)
+        box = around(loaded(plot.geom for plot in here), settings.check.radius_m)
         yield _Ground(here, ground, box)
 
 
-def _around(shapes: Geometries, radius_m: float) -> _Box:
+def around(shapes: Geometries, radius_m: float) -> Box:
     """The box around lon/lat shapes and everything within the radius, rather too large than too small."""
     west, south, east, north = (float(v) for v in shapely.total_bounds(shapes))
     high = radius_m / _METRES_A_DEGREE

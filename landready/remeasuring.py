@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+import shapely
 from sqlalchemy import Row, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
@@ -23,9 +24,10 @@ from landready import layer_indexes
 from landready.checks import Check
 from landready.gate import suspend_lapsed
 from landready.layers import Facility, Layer, ServiceArea
-from landready.measuring import grounds, measure, take_turn
+from landready.measuring import around, grounds, measure, take_turn
 from landready.plans import Plot, SupplyPlan
 from landready.settings import Settings
+from landready.shapes import SRID
 from landready.utilities import Utility
 
 
@@ -68,18 +70,14 @@ def _measured_against(session: Session, layer: Layer, plot_ids: Sequence[int]) -
 
 def _touched(session: Session, settings: Settings, layer: Layer) -> list[Plot]:
     """The released plots for which the change from any version they may have been measured against can matter."""
-    plots = session.scalars(
-        select(Plot)
-        .join(SupplyPlan, SupplyPlan.id == Plot.plan_id)
-        .where(SupplyPlan.state == "released")
-        .order_by(Plot.id)
-    ).all()
+    changes = [(before, *_change(session, before, layer)) for before in _before(session, layer)]
+    changed = [row for _, removed, added in changes for row in (*removed, *added)]
+    plots = _plots_near(session, settings, changed) if changed else []
     if not plots:
         return []
     found: set[int] = set()
     here = list(grounds(plots, settings))
-    for before in _before(session, layer):
-        removed, added = _change(session, before, layer)
+    for before, removed, added in changes:
         if not (removed or added):
             continue
         for ground in here:
@@ -88,6 +86,20 @@ def _touched(session: Session, settings: Settings, layer: Layer) -> list[Plot]:
             else:
                 found |= _under(ground, [*removed, *added])
     return [plot for plot in plots if plot.id in found]
+
+
+def _plots_near(
+    session: Session, settings: Settings, changed: Sequence[Row[*tuple[Any, ...]]]
+) -> Sequence[Plot]:
+    """The released plots in the box within which a change can matter: of a province few are left of one facility."""
+    shapes = shapely.from_wkb([row[1] for row in changed])
+    box = func.ST_MakeEnvelope(*around(shapes, settings.check.radius_m), SRID)
+    return session.scalars(
+        select(Plot)
+        .join(SupplyPlan, SupplyPlan.id == Plot.plan_id)
+        .where(SupplyPlan.state == "released", Plot.geom.op("&&")(box))
+        .order_by(Plot.id)
+    ).all()
 
 
 def _before(session: Session, layer: Layer) -> list[Layer | None]:

@@ -1,7 +1,6 @@
 """The board's rows for paper, set like a printed list in letters of one width: tables of 2,000 rows take WeasyPrint a minute."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from unicodedata import east_asian_width
 
 from flask_babel import gettext as _
@@ -16,16 +15,6 @@ _CODE, _USE, _AREA, _PLANNED, _CELL, _VERDICT, _WHEN = 17, 17, 8, 16, 19, 14, 30
 _PAGE = 52
 
 
-@dataclass(frozen=True, slots=True)
-class Printed:
-    """One line in three parts, so that its verdict can have a colour."""
-
-    before: str
-    verdict: str
-    stage: str
-    after: str
-
-
 def head(utilities: Sequence[Utility]) -> str:
     parts = [
         _fit(_("地块编号"), _CODE), _fit(_("用途"), _USE), _fit("hm²", _AREA, right=True), " ",
@@ -36,12 +25,12 @@ def head(utilities: Sequence[Utility]) -> str:
     return "".join(parts)
 
 
-def pages(lines: Sequence[Line]) -> Iterator[list[Printed]]:
+def pages(lines: Sequence[Line]) -> Iterator[str]:
     for start in range(0, len(lines), _PAGE):
-        yield [_printed(line) for line in lines[start : start + _PAGE]]
+        yield "\n".join(_printed(line) for line in lines[start : start + _PAGE])
 
 
-def _printed(line: Line) -> Printed:
+def _printed(line: Line) -> str:
     before = [
         _fit(line.code, _CODE), _fit(sentence(line.use) if line.use else "", _USE),
         _fit(f"{line.hectares:,.2f}", _AREA, right=True), " ", _fit(line.planned, _PLANNED),
@@ -52,7 +41,7 @@ def _printed(line: Line) -> Printed:
     after = quarter(line.quarter)
     if not line.foreseeable:
         after = _("%(when)s，缺：%(what)s", when=after, what=_("、").join(lacking(line)))
-    return Printed("".join(before), _fit(verdict(line), _VERDICT), line.stage, _fit(after, _WHEN))
+    return "".join([*before, _fit(verdict(line), _VERDICT), _fit(after, _WHEN)])
 
 
 def _fit(text: str, width: int, *, right: bool = False) -> str:
