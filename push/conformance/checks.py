@@ -7,6 +7,8 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
+# Passed (None: not shown) and evidence, by the id of the check.
+Seen = dict[str, tuple[bool | None, str]]
 _FILE = Path(__file__).with_name("checks.toml")
 
 
@@ -62,8 +64,8 @@ def checks() -> Mapping[str, Check]:
     }
 
 
-def findings(level: Level, seen: Mapping[str, tuple[bool | None, str]]) -> Sequence[Finding]:
-    """Return one finding per check of a level; `seen` holds passed (None: not shown) and evidence by id.
+def findings(level: Level, seen: Seen) -> Sequence[Finding]:
+    """Return one finding per check of a level.
 
     A failure that rests on another failure is not shown: whether the rule itself is kept cannot be told.
     """
@@ -71,9 +73,7 @@ def findings(level: Level, seen: Mapping[str, tuple[bool | None, str]]) -> Seque
     return [_finding(check, seen, failed) for check in checks().values() if level in check.levels]
 
 
-def _finding(
-    check: Check, seen: Mapping[str, tuple[bool | None, str]], failed: set[str]
-) -> Finding:
+def _finding(check: Check, seen: Seen, failed: set[str]) -> Finding:
     passed, evidence = seen.get(check.id, (None, "—"))
     under = [one for one in check.rests_on if one in failed]
     if passed:
