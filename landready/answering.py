@@ -4,7 +4,7 @@ An answer is history: a correction is a new version and the old one stays. Colle
 moment wait for each other on the push's row; both answers are kept, the later one is the newer version and holds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from geo.problems import N_, Problem
-from landready import reserving
+from landready import commitments, reserving
 from landready.answer_rules import AnswerDraft as AnswerDraft
 from landready.answer_rules import batch_faults, point_faults, relevant, word_faults
 from landready.answers import Answer
@@ -52,7 +52,9 @@ def answer(
     drafts = [relevant(draft)]
     found = _wishes(session, push, drafts, check, region, now, lock=True)
     _refuse(_faults(session, push, drafts, check, region, now) + reserving.faults(found))
-    return _record(session, push, drafts, found, check, gate, account_id, now)[0]
+    made = _write(session, push, drafts, found, check, account_id, now)
+    _settle(session, made, gate, now)
+    return made[0]
 
 
 def answer_many(
@@ -77,7 +79,9 @@ def answer_many(
     drafts = _spread(session, push, pairs, draft, check)
     found = _wishes(session, push, drafts, check, region, now, lock=True)
     _refuse(_faults(session, push, drafts, check, region, now) + reserving.faults(found))
-    return _record(session, push, drafts, found, check, gate, account_id, now)
+    made = _write(session, push, drafts, found, check, account_id, now)
+    _settle(session, made, gate, now)
+    return made
 
 
 def answer_each(
@@ -97,11 +101,47 @@ def answer_each(
         NotFound: the push, or one of the pairs in it, is not the asker's.
         Invalid: with every fault of every draft, its `row` counting the drafts from 1; nothing is recorded.
     """
-    push = own_push(session, push_id, lock=True)
-    drafts = [relevant(draft) for draft in drafts]
-    found = _wishes(session, push, drafts, check, region, now, lock=True)
-    _refuse(_faults_each(session, push, drafts, check, region, now) + _numbered(found))
-    return _record(session, push, drafts, found, check, gate, account_id, now)
+    return answer_pushes(
+        session,
+        {push_id: drafts},
+        check=check,
+        region=region,
+        gate=gate,
+        account_id=account_id,
+        now=now,
+    )
+
+
+def answer_pushes(
+    session: Session,
+    said: Mapping[int, Sequence[AnswerDraft]],
+    *,
+    check: Check,
+    region: Region,
+    gate: Gate,
+    account_id: int | None,
+    now: datetime,
+) -> list[Answer]:
+    """Record different answers to several pushes by their id, all or none: works may serve plots of several plans.
+
+    Whatever is locked is locked before anything is recorded, and listings have their turn last, so that nobody waits in a circle.
+
+    Raises:
+        NotFound, Invalid: as `answer_each` for each of the pushes.
+    """
+    pushes = [own_push(session, push_id, lock=True) for push_id in sorted(said)]
+    given = {push.id: [relevant(draft) for draft in said[push.id]] for push in pushes}
+    reserving.hold(session, [(p, given[p.id]) for p in pushes], check, region)
+    found = {p.id: _wishes(session, p, given[p.id], check, region, now) for p in pushes}
+    faults = [f for p in pushes for f in _faults_each(session, p, given[p.id], check, region, now)]
+    _refuse(faults + [f for p in pushes for f in _numbered(found[p.id])])
+    made = [
+        row
+        for p in pushes
+        for row in _write(session, p, given[p.id], found[p.id], check, account_id, now)
+    ]
+    _settle(session, made, gate, now)
+    return made
 
 
 def review(
@@ -258,13 +298,12 @@ def _refuse(problems: list[Problem]) -> None:
         raise Invalid(tuple(problems), N_("答复没有保存，请按提示补充。"))
 
 
-def _record(
+def _write(
     session: Session,
     push: Push,
     drafts: Sequence[AnswerDraft],
     found: Sequence[reserving.Wish | None],
     check: Check,
-    gate: Gate,
     account_id: int | None,
     now: datetime,
 ) -> list[Answer]:
@@ -283,8 +322,13 @@ def _record(
         push.answered_at = now
     session.flush()
     reserving.record(session, made, found, check, now)
-    suspend_lapsed(session, gate, now, list({d.plot_id for d in drafts}))
     return made
+
+
+def _settle(session: Session, made: Sequence[Answer], gate: Gate, now: datetime) -> None:
+    """Let promises and listings follow what was answered."""
+    commitments.follow(session, made, now)
+    suspend_lapsed(session, gate, now, list({answer.plot_id for answer in made}))
 
 
 def _row(push: Push, plot: Plot, draft: AnswerDraft, version: int) -> Answer:

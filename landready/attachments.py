@@ -147,6 +147,23 @@ def attach(
     return attachments
 
 
+def repeat(session: Session, attachment_id: int, answers: Sequence[Answer]) -> None:
+    """Hang a kept file of the asker's on more of its answers."""
+    kept = session.get_one(Attachment, attachment_id)
+    session.add_all(
+        Attachment(
+            answer_id=answer.id,
+            enterprise_id=answer.enterprise_id,
+            filename=kept.filename,
+            stored_as=kept.stored_as,
+            media_type=kept.media_type,
+            size=kept.size,
+        )
+        for answer in answers
+    )
+    session.flush()
+
+
 def kept_name(filename: str, media_type: str) -> str:
     """The last part of `filename`, without signs that nobody sees or that turn the writing round, and with a suffix of its kind."""
     last: str = storable(PurePath(filename.replace("\\", "/")).name)

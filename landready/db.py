@@ -104,6 +104,17 @@ def _declare(session: Session, actor: Actor) -> None:
 
 
 @contextmanager
+def undone(session: Session) -> Iterator[None]:
+    """Take back whatever the block wrote: it was done to be looked at."""
+    nested = session.begin_nested()
+    try:
+        yield
+    finally:
+        nested.rollback()
+        session.expire_all()
+
+
+@contextmanager
 def transaction(engine: Engine, actor: Actor) -> Iterator[Session]:
     """Run one transaction as `actor`: committed when the block ends, rolled back when it raises."""
     with Session(engine, expire_on_commit=False) as session, session.begin():

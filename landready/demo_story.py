@@ -28,6 +28,7 @@ from landready.clock import today
 from landready.demo_ground import lay_ground
 from landready.demo_networks import as_file, lay
 from landready.demo_stage import Stage
+from landready.demo_works import PROMISED, carry_on
 from landready.demo_world import (
     CITIES,
     HAIKOU,
@@ -79,14 +80,6 @@ _SAID: Mapping[tuple[str, Utility], tuple[AnswerVerdict, str]] = {
     ),
     (WATERLESS.code, Utility.DRAINAGE): (AnswerVerdict.NOT_POSSIBLE, "市政污水管网未覆盖。"),
     (WATERLESS.code, Utility.GAS): (AnswerVerdict.NOT_POSSIBLE, "燃气管网未覆盖。"),
-    (notices()[1].code, Utility.POWER): (
-        AnswerVerdict.READY_BY,
-        "新建 10 kV 环网柜一座，敷设电缆约 300 米。",
-    ),
-    (notices()[6].code, Utility.WATER): (
-        AnswerVerdict.READY_BY,
-        "片区加压泵站扩容，敷设 DN300 供水支管约 450 米。",
-    ),
 }
 
 
@@ -115,6 +108,7 @@ class Story(Stage):
         self._haikou()
         self._dispute()
         self._sanya()
+        carry_on(self)
         self._projects()
 
     # --- plans ------------------------------------------------------------------------------------------------
@@ -211,11 +205,14 @@ class Story(Stage):
 
     def _said(self, draft: AnswerDraft, code: str, now: datetime) -> AnswerDraft:
         """The draft from the check as a person confirms it, or what _SAID says instead."""
-        verdict, words = _SAID.get((code, Utility(draft.utility)), (AnswerVerdict.READY, ""))
+        pair = (code, Utility(draft.utility))
+        verdict, words = _SAID.get(pair, (AnswerVerdict.READY, ""))
         until = today(now) + timedelta(days=_VALID_DAYS)
         draft = replace(draft, verdict=verdict, valid_until=until, over=_OVER)
-        if verdict is AnswerVerdict.READY_BY:
-            return replace(draft, works=words, ready_by=today(self.now) + timedelta(days=180))
+        if pair in PROMISED:
+            works, days = PROMISED[pair]
+            by = today(self.now) + timedelta(days=days)
+            return replace(draft, verdict=AnswerVerdict.READY_BY, works=works, ready_by=by)
         return replace(draft, reason=words)
 
     def _list(self, planner: str, plan_id: int, codes: Sequence[str], days_ago: float) -> list[int]:

@@ -7,7 +7,6 @@ once. What is told goes out as an event of the enterprise, on the channel it pre
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 
 from sqlalchemy import (
     CheckConstraint,
@@ -32,20 +31,17 @@ from landready.db import Base, Id, Role, actor_of
 from landready.dispute_rules import grounds
 from landready.disputes import Dispute, DisputeState
 from landready.errors import Conflict, NotAllowed, NotFound
+from landready.notices import Notice as Notice
+from landready.notices import may_tell as may_tell
+from landready.notices import owed as owed
+from landready.notices import owed_works as owed_works
 from landready.organisations import Organisation
 from landready.permits import Permit
 from landready.pushes import Push
 from landready.settings import Clocks
+from landready.works import Commitment, CommitmentState, Milestone, Works
 
 _NOTE_LENGTH = 500
-
-
-class Notice(StrEnum):
-    """What is told of a deadline."""
-
-    BEFORE = "before"
-    LATE = "late"
-    ESCALATED = "escalated"
 
 
 class Reminder(Base):
@@ -56,9 +52,10 @@ class Reminder(Base):
     push_id: Mapped[int | None] = mapped_column(ForeignKey("push.id"), index=True)
     item_id: Mapped[int | None] = mapped_column(ForeignKey("item.id"), index=True)
     dispute_id: Mapped[int | None] = mapped_column(ForeignKey("dispute.id"), index=True)
+    works_id: Mapped[int | None] = mapped_column(ForeignKey("works.id"), index=True)
     enterprise_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
     office_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
-    # acknowledge, answer, contact, first_design or dispute
+    # acknowledge, answer, contact, first_design, dispute or commitment
     clock: Mapped[str] = mapped_column(String(20))
     notice: Mapped[str] = mapped_column(String(10))
     title: Mapped[str] = mapped_column(String(200))
@@ -75,7 +72,7 @@ class Reminder(Base):
         foreign_keys=[supervisor_id], lazy="joined"
     )
     __table_args__ = (
-        CheckConstraint("num_nonnulls(push_id, item_id, dispute_id) = 1", name="subject"),
+        CheckConstraint("num_nonnulls(push_id, item_id, dispute_id, works_id) = 1", name="subject"),
         CheckConstraint("notice in ('before','late','escalated')", name="notice"),
         Index(
             "uq_reminder_push",
@@ -104,6 +101,15 @@ class Reminder(Base):
             unique=True,
             postgresql_where=text("dispute_id is not null"),
         ),
+        Index(
+            "uq_reminder_works",
+            "works_id",
+            "clock",
+            "notice",
+            "on_day",
+            unique=True,
+            postgresql_where=text("works_id is not null"),
+        ),
     )
 
 
@@ -118,35 +124,10 @@ class Running:
     title: str
     push_id: int | None = None
     item_id: int | None = None
+    works_id: int | None = None
     uid: str = ""
     dispute_id: int | None = None
     dispute_uid: str = ""
-
-
-def owed(
-    due_on: date, today: date, terms: Clocks, calendar: clock.Calendar = clock.ANNOUNCED
-) -> Iterator[tuple[Notice, date]]:
-    """Say which notices of a running clock stand on `today`, and for which day each is. Pure.
-
-    One reminder from the day on which `remind_days` working days are left; a late notice for each working day after the last
-    one, of which only today's is told; the escalation once `escalate_days` working days have passed.
-    """
-    if not calendar.is_working(today):
-        return
-    if today <= due_on:
-        from_day = clock.before(due_on, terms.remind_days, calendar)
-        if today >= from_day:
-            yield Notice.BEFORE, from_day
-        return
-    yield Notice.LATE, today
-    escalation = clock.due(due_on, terms.escalate_days, calendar).day
-    if today >= escalation:
-        yield Notice.ESCALATED, escalation
-
-
-def may_tell(terms: Clocks, now: datetime) -> bool:
-    """Has the hour come, in Shanghai, from which on people are told?"""
-    return now.astimezone(clock.SHANGHAI).hour >= terms.notices_from
 
 
 def send(session: Session, terms: Clocks, now: datetime) -> int:
@@ -158,8 +139,9 @@ def send(session: Session, terms: Clocks, now: datetime) -> int:
         return 0
     day = clock.today(now)
     made = 0
-    for running in _running(session, day):
-        for notice, on_day in owed(running.due_on, day, terms):
+    for running in _running(session, day, terms):
+        rule = owed_works if running.works_id else owed
+        for notice, on_day in rule(running.due_on, day, terms):
             made += _tell(session, running, notice, on_day, now)
     return made
 
@@ -175,6 +157,13 @@ def reminders_of_dispute(session: Session, dispute_id: int) -> Sequence[Reminder
     """Return the notices of a dispute that the asker may see, the newest first."""
     return session.scalars(
         select(Reminder).where(Reminder.dispute_id == dispute_id).order_by(Reminder.id.desc())
+    ).all()
+
+
+def notices_of_works(session: Session, works_id: int) -> Sequence[Reminder]:
+    """Return the notices of works that the asker may see, the newest first."""
+    return session.scalars(
+        select(Reminder).where(Reminder.works_id == works_id).order_by(Reminder.id.desc())
     ).all()
 
 
@@ -225,7 +214,7 @@ def supervisor_of(session: Session, city: str) -> Organisation | None:
     )
 
 
-def _running(session: Session, day: date) -> list[Running]:
+def _running(session: Session, day: date, terms: Clocks) -> list[Running]:
     """Every clock that runs and whose day is near or past."""
     soon = day + timedelta(days=31)
     pushes = session.scalars(
@@ -262,7 +251,7 @@ def _running(session: Session, day: date) -> list[Running]:
                     item_id=item.id,
                 )
             )
-    return found + _disputes(session, soon)
+    return found + _disputes(session, soon) + _works(session, max(terms.promise_days), day)
 
 
 def _disputes(session: Session, soon: date) -> list[Running]:
@@ -287,13 +276,33 @@ def _disputes(session: Session, soon: date) -> list[Running]:
     ]
 
 
+def _works(session: Session, warn_days: int, day: date) -> list[Running]:
+    """The works whose committed day is near or past and that still have a promise to keep."""
+    soon = clock.due(day, warn_days).day
+    rows = session.execute(
+        select(Works, Milestone.planned_on)
+        .join(Milestone, Milestone.works_id == Works.id)
+        .where(
+            Milestone.completes,
+            Milestone.done_on.is_(None),
+            Milestone.planned_on <= soon,
+            Works.commitments.any(Commitment.state == CommitmentState.OPEN),
+        )
+        .order_by(Works.id)
+    )
+    return [
+        Running("commitment", ends_on, w.enterprise_id, w.office_id, w.title[:200], works_id=w.id)
+        for w, ends_on in rows
+    ]
+
+
 def _of_push(push: Push, day: date) -> Iterator[Running]:
     """The clocks of one push. Once its answer is late, that it was not even opened is not told beside it."""
     if push.plan:
         title, answer = push.plan.title, "answer"
     else:
         title, answer = (push.permit.project_name if push.permit else ""), "contact"
-    common = (push.enterprise_id, push.office_id, title[:200], push.id, None, str(push.uid))
+    common = (push.enterprise_id, push.office_id, title[:200], push.id, None, None, str(push.uid))
     if push.acknowledge_by and not push.opened_at and day <= push.due_on:
         yield Running("acknowledge", push.acknowledge_by, *common)
     yield Running(answer, push.due_on, *common)
@@ -307,6 +316,7 @@ def _tell(session: Session, running: Running, notice: Notice, on_day: date, now:
         "push_id": running.push_id,
         "item_id": running.item_id,
         "dispute_id": running.dispute_id,
+        "works_id": running.works_id,
         "enterprise_id": running.enterprise_id,
         "office_id": running.office_id,
         "clock": running.clock,
@@ -333,6 +343,7 @@ def _tell(session: Session, running: Running, notice: Notice, on_day: date, now:
             "push": running.uid or None,
             "item": running.item_id,
             "dispute": running.dispute_uid or None,
+            "works": running.works_id,
             "clock": running.clock,
             "title": running.title,
             "due_on": running.due_on.isoformat(),

@@ -74,10 +74,9 @@ def wishes(
     None: the answer is not positive, or its point is at no facility of the enterprise. With `lock` nobody else reserves at
     these facilities before the transaction ends.
     """
-    at = facilities_at(session, push, drafts, check, region)
     if lock:
-        for facility_id in sorted(set(at.values())):
-            session.execute(select(func.pg_advisory_xact_lock(_LOCK, facility_id)))
+        hold(session, [(push, drafts)], check, region)
+    at = facilities_at(session, push, drafts, check, region)
     ids = set(at.values())
     with as_engine(session):
         known = capacity.stated(session, ids)
@@ -115,6 +114,22 @@ def wishes(
             )
         )  # fmt: skip
     return found
+
+
+def hold(
+    session: Session,
+    asked: Sequence[tuple[Push, Sequence[AnswerDraft]]],
+    check: Check,
+    region: Region,
+) -> None:
+    """Let nobody else reserve at the facilities of these drafts before the transaction ends; in one order for everybody."""
+    found = {
+        facility
+        for push, drafts in asked
+        for facility in facilities_at(session, push, drafts, check, region).values()
+    }
+    for facility_id in sorted(found):
+        session.execute(select(func.pg_advisory_xact_lock(_LOCK, facility_id)))
 
 
 def _no_more(high: float | None, old: Reservation) -> bool:

@@ -19,6 +19,7 @@ from landready import (
     pushes,
     reminders,
     reservations,
+    works,
 )
 from landready import tenancy as tenancy  # the walls come with the tables
 from landready.db import Base
@@ -43,4 +44,5 @@ __all__ = [
     "pushes",
     "reminders",
     "reservations",
+    "works",
 ]

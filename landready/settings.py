@@ -116,6 +116,8 @@ class Clocks(_Section):
     remind_days: PositiveInt = 1
     escalate_days: PositiveInt = 2
     notices_from: int = Field(default=8, ge=0, le=23)
+    # Working days left of a committed day at which it is warned of.
+    promise_days: tuple[PositiveInt, ...] = Field(default=(20, 5), min_length=1)
 
 
 class Accuracy(_Section):

@@ -31,6 +31,7 @@ from landready.pushes import Push, PushPlot
 from landready.reminders import Reminder
 from landready.reservations import Reservation
 from landready.routes import ConnectionRoute
+from landready.works import Commitment, Milestone, Works
 
 Rule = Callable[[Actor], ColumnElement[bool]]
 SHOWN = ("listed", "suspended", "sold")
@@ -262,6 +263,9 @@ RULES: dict[type[Base], Rule] = {
         of_office_or_enterprise(Reminder)(actor),
         mine(actor, Role.SUPERVISOR, Reminder.supervisor_id),
     ),
+    Works: of_office_or_enterprise(Works),
+    Milestone: of_office_or_enterprise(Milestone),
+    Commitment: of_office_or_enterprise(Commitment),
     Verdict: _verdict_rule,
     Permit: _permit_rule,
     Application: lambda actor: _application_seen(actor, Application),

@@ -30,6 +30,7 @@ _CLOCKS = {
     "contact": N_("联系建设单位"),
     "first_design": N_("首次设计方案"),
     "dispute": N_("答复异议"),
+    "commitment": N_("承诺完工"),
 }
 _DECISIONS = {
     "sustained": "异议成立",

@@ -12,7 +12,7 @@ import threading
 from datetime import UTC, date, datetime
 from types import FrameType
 
-from landready import layer_indexes, remeasuring, reminders, servers, service_areas
+from landready import layer_indexes, misses, remeasuring, reminders, servers, service_areas
 from landready.clock import today
 from landready.db import ENGINE, Engine, connect, transaction
 from landready.gate import suspend_lapsed
@@ -66,7 +66,8 @@ def take_up_areas(engine: Engine, day: date) -> None:
 def review_listings(engine: Engine, gate: Gate) -> None:
     """Suspend every listing whose conditions no longer hold (R6)."""
     with transaction(engine, ENGINE) as session:
-        lapsed = suspend_lapsed(session, gate, datetime.now(UTC))
+        now = datetime.now(UTC)
+        lapsed = [*misses.suspend_missed(session, gate, now), *suspend_lapsed(session, gate, now)]
     for listing in lapsed:
         log.info("listing %s suspended: its conditions no longer hold", listing.id)
 

@@ -36,6 +36,9 @@ ONE_EACH = [
     "dispute",
     "dispute_step",
     "dispute_file",
+    "works",
+    "milestone",
+    "commitment",
 ]
 # role → table → how many rows of the own world are seen; a table that is not named shows nothing
 SEEN: dict[str, dict[str, int]] = {
@@ -307,6 +310,22 @@ SMUGGLED = {
         "insert into dispute_file (dispute_id, organisation_id, filename, stored_as, media_type, size)"
         " values (:dispute, :me, 'a', 'a', 'a', 1)",
     ),
+    "works before a foreign office": (
+        "enterprise",
+        "insert into works (enterprise_id, office_id, utility, title, facility, starts_on, made_at)"
+        " select :me, id, 'water', 'x', '', current_date, now() from organisation where kind = 'office'",
+    ),
+    "a milestone of foreign works": (
+        "enterprise",
+        "insert into milestone (works_id, enterprise_id, office_id, title, planned_on, completes, document_no)"
+        " values (:works, :me, 1, 'x', current_date, false, '')",
+    ),
+    "a promise of a foreign answer": (
+        "enterprise",
+        "insert into commitment (answer_id, works_id, plot_id, enterprise_id, office_id, utility, first_on, due_on, reason,"
+        " made_at, state) select :answer, id, :plot, :me, office_id, 'water', current_date, current_date, '', now(), 'open'"
+        " from works",
+    ),
     "a move of a foreign item": (
         "department",
         "insert into item_move (item_id, to_state, note, moved_at, mover_id) values (:item, 11, '', now(), :me)",
@@ -333,6 +352,7 @@ def test_no_row_is_hung_on_a_row_of_another_tenant(database, worlds, row):
                 ("dispute", "dispute", "office_id = :other"),
                 ("layer", "layer", "kind = 'facilities' and id > 2"),
                 ("base_layer", "base_layer", "office_id = :other"),
+                ("works", "works", "office_id = :other"),
             )
         }
     assert None not in of_theirs.values()

@@ -29,6 +29,7 @@ from landready.reminders import Reminder
 from landready.reservations import Reservation
 from landready.routes import ConnectionRoute
 from landready.shapes import multi, stored
+from landready.works import Commitment, Milestone, Works
 from push.models import Attempt, ChannelWish, Delivery, Endpoint, EndpointNetwork
 from tests.factories import (
     NOW,
@@ -165,6 +166,20 @@ def make_world(session: Session, city: str, x: float) -> World:
             on_day=day,
             made_at=NOW,
             supervisor_id=supervisor.id,
+            **both,
+        )
+    )
+    works = add(Works(utility="water", title="x", starts_on=day, made_at=NOW, **both))
+    milestone = add(Milestone(works_id=works.id, title="x", planned_on=day, completes=True, **both))
+    add(
+        Commitment(
+            answer_id=answer.id,
+            works_id=works.id,
+            plot_id=plot.id,
+            utility="water",
+            first_on=day,
+            due_on=day,
+            made_at=NOW,
             **both,
         )
     )
@@ -371,6 +386,8 @@ def make_world(session: Session, city: str, x: float) -> World:
             "link_id": sent.id,
             "pause_id": pause.id,
             "reminder_id": reminder.id,
+            "works_id": works.id,
+            "milestone_id": milestone.id,
             "endpoint_id": endpoint.id,
             "network_id": network.id,
             "organisation_id": enterprise.id,

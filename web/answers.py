@@ -13,7 +13,17 @@ from flask_babel import gettext as _
 from flask_login import current_user
 
 from geo.problems import Problem
-from landready import annex, answering, attachments, clock, disputes, disputing, files, routes
+from landready import (
+    annex,
+    answering,
+    attachments,
+    clock,
+    disputes,
+    disputing,
+    files,
+    ledger,
+    routes,
+)
 from landready.answers import Answer
 from landready.asked import Pair, open_push
 from landready.db import Role
@@ -45,6 +55,9 @@ def inbox() -> ResponseReturnValue:
         show=show,
         entries=entries_of(database(), show, now()),
         undelivered=status.undelivered(database()),
+        record=ledger.records(database(), [_enterprise()], clock.today(now()))[_enterprise()],
+        promises=ledger.next_promises(database(), [_enterprise()]),
+        today=clock.today(now()),
     )
 
 
@@ -257,6 +270,10 @@ def _pair(text: str) -> Pair:
     """Plot and utility of a ticked box; what no page of ours sent is a plot that there is not."""
     found = re.fullmatch(r"([0-9]{1,18}):([a-z_]{1,20})", text)
     return (int(found[1]), found[2]) if found else (0, "")
+
+
+def _enterprise() -> int:
+    return cast("int", current_user.actor.organisation_id)
 
 
 def _account() -> int | None:

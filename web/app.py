@@ -51,6 +51,7 @@ from web import (
     service_areas,
     session,
     together,
+    works,
 )
 
 PAGES = (
@@ -72,6 +73,7 @@ PAGES = (
     overview.pages,
     clocks.pages,
     disputes.pages,
+    works.pages,
     channels.pages,
     service_areas.pages,
     answer_links.pages,

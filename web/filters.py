@@ -15,6 +15,7 @@ from landready import answer_codes, cities
 from landready.annex import STATE_NAMES
 from landready.dispute_rules import grounds
 from landready.road_classes import rules
+from web.gantt import PROGRESS, PROMISES
 
 UTILITIES = {
     "water": N_("供水"),
@@ -212,6 +213,7 @@ CLOCKS = {
     "contact": N_("联系建设单位"),
     "first_design": N_("首次设计方案"),
     "dispute": N_("答复异议"),
+    "commitment": N_("承诺完工"),
 }
 LINK_USES = {"seen": N_("查看"), "answered": N_("答复")}
 FINDINGS = {
@@ -282,6 +284,8 @@ LABELS: dict[str, Mapping[str, str]] = {
     "dispute": DISPUTE_STATES,
     "dispute_step": DISPUTE_STEPS,
     "ground": {ground.code: ground.name for ground in grounds().values()},
+    "progress": PROGRESS,
+    "promise": PROMISES,
     "outcome": OUTCOMES,
 }
 

@@ -4,7 +4,8 @@ from flask import Blueprint, Response, json, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from landready import cities, clock
+from landready import cities, clock, ledger
+from landready.answers import AnswerVerdict
 from landready.disputes import disputed
 from landready.landuse import first_level
 from landready.listings import PAGE, Listing, Wish, listing_page, search
@@ -66,6 +67,8 @@ def listing(listing_id: int) -> ResponseReturnValue:
         settings(), [[_shape(found, link=False)], points], label=_("地块位置与接入点")
     )
     late = late_marks(database(), found.plot_id, settings().check, clock.today(now()))
+    today = clock.today(now())
+    who = {a.enterprise_id for a in answers if a.verdict == AnswerVerdict.READY_BY}
     return render_template(
         "land/listing.html",
         listing=found,
@@ -73,6 +76,8 @@ def listing(listing_id: int) -> ResponseReturnValue:
         disputed=disputed(database(), [found.plot_id]),
         late=late,
         map=drawn,
+        records=ledger.records(database(), who, today),
+        promises=ledger.promises_for(database(), found.plot_id),
     )
 
 

@@ -17,6 +17,7 @@ ENTRIES: dict[Role, tuple[tuple[str, str, str], ...]] = {
     Role.PUBLIC: (_LAND, ("organisations.enterprises", N_("企业服务信息"), "info-circle")),
     Role.OFFICE: (
         ("plans.plans", N_("供地计划"), "map"),
+        ("works.timeline", N_("建设时序"), "bar-chart-steps"),
         ("permits.permits", N_("规划许可"), "file-earmark-text"),
         ("base_layers.layers", N_("底图"), "layers"),
         ("items.items", N_("待办事项"), "list-check"),
@@ -28,6 +29,7 @@ ENTRIES: dict[Role, tuple[tuple[str, str, str], ...]] = {
     ),
     Role.ENTERPRISE: (
         ("answers.inbox", N_("收到的推送"), "inbox"),
+        ("works.timeline", N_("建设时序"), "bar-chart-steps"),
         ("items.items", N_("报装事项"), "list-check"),
         _DISPUTES,
         ("layers.layers", N_("设施与服务边界"), "layers"),
@@ -39,6 +41,7 @@ ENTRIES: dict[Role, tuple[tuple[str, str, str], ...]] = {
     Role.DEPARTMENT: (("items.items", N_("待办事项"), "list-check"), _LAND),
     Role.SUPERVISOR: (
         ("overview.overview", N_("进度总览"), "speedometer2"),
+        ("works.timeline", N_("建设时序"), "bar-chart-steps"),
         ("clocks.escalations", N_("督办"), "exclamation-triangle"),
         _DISPUTES,
         ("service_areas.areas", N_("服务边界审批"), "check2-square"),

@@ -3,7 +3,7 @@
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
-from landready import cities, later_facts
+from landready import cities, clock, later_facts, ledger
 from landready.annex import STATE_NAMES
 from landready.db import Role
 from landready.overview import overview as figures
@@ -25,6 +25,11 @@ def show() -> ResponseReturnValue:
         found=shown,
         undelivered=status.undelivered(database()),
         city=city,
+        promises={
+            code: record
+            for code, record in ledger.records_by_city(database(), clock.today(now())).items()
+            if not city or code == city
+        },
         cities={code: cities.name(code) for code in found.cities},
         fared=later_facts.fared(database(), settings().accuracy, city=city),
         accuracy=settings().accuracy,

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from geo.problems import Problem
-from landready import board, clock, drafts, planner, progress
+from landready import board, clock, drafts, misses, planner, progress
 from landready.blockers import Blocker
 from landready.db import Role
 from landready.errors import Invalid, NotFound
@@ -31,7 +31,8 @@ ROWS = 100
 def plans() -> ResponseReturnValue:
     page = max(1, request.args.get("page", 1, type=int))
     lines, older = progress.plan_lines(database(), settings().gate, now(), min(page, 10_000))
-    return render_template("plans/list.html", lines=lines, older=older, page=page)
+    missed = misses.missed_of(database(), now())
+    return render_template("plans/list.html", lines=lines, older=older, page=page, missed=missed)
 
 
 @pages.route("/plans/upload", methods=["GET", "POST"])

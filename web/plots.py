@@ -8,7 +8,19 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from geo.problems import Problem
-from landready import annex, demand, disputes, later_facts, planner, progress, provisional, routes
+from landready import (
+    annex,
+    clock,
+    demand,
+    disputes,
+    later_facts,
+    ledger,
+    planner,
+    progress,
+    provisional,
+    routes,
+)
+from landready.answers import AnswerVerdict
 from landready.blockers import Blocker
 from landready.db import Role
 from landready.errors import Invalid, NotFound, NotReady
@@ -80,6 +92,13 @@ def _amount(text: str) -> float | None:
         return nan
 
 
+def _promised(utilities: Sequence[progress.UtilityPage]) -> dict[int, ledger.Record]:
+    """How each enterprise that promises something for this plot has kept its promises."""
+    said = (q.answer for one in utilities for q in one.questions)
+    who = {a.enterprise_id for a in said if a and a.verdict == AnswerVerdict.READY_BY}
+    return ledger.records(database(), who, clock.today(now()))
+
+
 def _plot_page(
     plot_id: int,
     problems: Sequence[Problem] = (),
@@ -99,6 +118,8 @@ def _plot_page(
         findings=provisional.findings(database(), [line], settings().check),
         mine=g.actor.role is Role.OFFICE,
         utilities_asked=utilities,
+        promised=_promised(utilities),
+        promises=ledger.promises_for(database(), plot_id),
         needs=needs(database(), line.plot, near, settings().check, now()),
         open_disputes=disputes.of_plots(database(), [plot_id]),
         records={
