@@ -77,7 +77,9 @@ def _closed(ring: Ring, note: Note) -> Ring:
     first, last = ring[0], ring[-1]
     half = (abs(last.x - first.x) < 5e-4) != (abs(last.y - first.y) < 5e-4)
     end = BoundaryPoint(last.line, first.label, first.ring, first.x, first.y)
-    if len(ring) > 3 and last.label == first.label and (half or last.x == last.y):
+    # A name that every point bears, or none does, says nothing: a corner of a rectangle shares one coordinate too.
+    again = last.label == first.label and all(p.label != first.label for p in ring[1:-1])
+    if len(ring) > 3 and again and (half or last.x == last.y):
         closed = [*ring[:-1], end]
         note(last, "survey_half_closed", _HALF, ring, closed)
     else:

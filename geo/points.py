@@ -168,7 +168,8 @@ def _plots(
             )
             source.refused = True
             continue
-        label, ring = text(_at(cells, found.point)), text(_at(cells, found.ring)) or "1"
+        label = text(_at(cells, found.point)) or str(len(plot.points) + 1)
+        ring = text(_at(cells, found.ring)) or "1"
         point = BoundaryPoint(line, label, ring, north, east)
         plot.points.append(replace(point, x=east, y=north) if swap else point)
     return list(plots.values())

@@ -67,6 +67,13 @@ def test_an_open_ring_is_closed_and_said_with_its_area():
     )
 
 
+def test_points_without_names_are_named_by_their_number():
+    fields = ["地块编号", "X坐标", "Y坐标"]
+    (problem,) = read([(n, ["甲-1", *at]) for n, at in enumerate(SQUARE, 2)], fields).problems
+    told = problem.code, problem.params["label"], problem.params["after"]
+    assert told == ("survey_closed", "4", 5000)
+
+
 def test_swapped_columns_are_named_with_line_and_point_and_read_once_confirmed():
     turned = tuple((y, x) for x, y in SQUARE)
     source = read(body(("甲-1", turned)))

@@ -1,5 +1,7 @@
 """The 界址点 TXT format: test vectors and the seventeen quirks of files found in practice (domain facts §1.3, §1.4)."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -214,6 +216,13 @@ def test_quirk_9_closing_point_with_the_same_number_twice():
         pytest.approx(5000),
         False,
     )
+
+
+@pytest.mark.parametrize("name", ["", "J"])
+def test_the_last_corner_of_a_rectangle_without_point_names_stays(name):
+    open_ring = V1.replace("5,0.5", "4,0.5").rsplit("J1,", 1)[0]
+    source = survey.parse(HEAD + re.sub(r"(?m)^J\d", name, open_ring))
+    assert (codes(source), area(source)) == ({"survey_closed"}, pytest.approx(5000))
 
 
 def test_quirk_10_swapped_without_zone_prefix():
