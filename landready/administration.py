@@ -95,14 +95,14 @@ def organisation_page(session: Session, organisation_id: int) -> OrganisationPag
     return OrganisationPage(organisation, accounts, keys)
 
 
-def enterprise_of(session: Session, organisation_id: int) -> Organisation:
-    """Return an enterprise: only it receives pushes.
+def receiver_of(session: Session, organisation_id: int) -> Organisation:
+    """Return an organisation whose system can be told of events: an enterprise, or a connected system (trading platform).
 
     Raises:
         NotFound: no such organisation, or one of another kind.
     """
     organisation = session.get(Organisation, organisation_id)
-    if organisation is None or organisation.role is not Role.ENTERPRISE:
+    if organisation is None or organisation.role not in (Role.ENTERPRISE, Role.EXCHANGE):
         raise NotFound
     return organisation
 

@@ -20,6 +20,7 @@ from landready.clock import today as local_date
 from landready.db import actor_of, as_engine
 from landready.errors import Conflict, NotFound, NotReady
 from landready.listings import GateRule, Listing, Verdict
+from landready.offers import tell
 from landready.plans import Plot, SupplyPlan
 from landready.pushes import Push, PushPlot
 from landready.readiness import Asked, Measured, PlotFacts, Readiness, Said, readiness
@@ -102,6 +103,7 @@ def list_plot(
     )
     session.add(listing)
     _flush(session)
+    tell(session, [listing], now)
     return listing
 
 
@@ -138,6 +140,7 @@ def move_listing(
     listing.state, listing.state_reason, listing.changed_at = state, reason, now
     _flush(session)
     reserving.listing_moved(session, plot_id, state, now)
+    tell(session, [listing], now)
     return listing
 
 
@@ -161,6 +164,8 @@ def suspend_lapsed(
         for listing in lapsed:
             listing.state, listing.state_reason = "suspended", LAPSED
             listing.changed_at = now
+        session.flush()
+        tell(session, lapsed, now)
     return lapsed
 
 

@@ -2,18 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, String, func, select, text, tuple_
+from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, Select, String, func, select, text
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
-from geo.problems import N_, Problem
-from landready.answers import Answer, latest_answers
 from landready.db import Base, Id, as_engine
-from landready.errors import Invalid, NotFound
+from landready.errors import NotFound
 from landready.plans import Plot
-from landready.utilities import Utility
 
 
 class GateRule(Base):
@@ -64,17 +61,37 @@ class Listing(Base):
     verdict: Mapped[Verdict] = relationship()
     __table_args__ = (
         CheckConstraint("state in ('listed','suspended','withdrawn','sold')", name="state"),
-        # A plot is offered once at a time.
+        # A plot is offered once at a time, and sold once.
         Index(
             "uq_listing_open",
             "plot_id",
             unique=True,
-            postgresql_where=text("state in ('listed','suspended')"),
+            postgresql_where=text("state in ('listed','suspended','sold')"),
         ),
+        Index("ix_listing_changed", "changed_at", "id"),
     )
 
 
+class ListingMove(Base):
+    """One step in the life of a listing, written by the database itself (migration 0009) and never changed.
+
+    `from_state` is empty where it began; `moved_by` nobody where the product itself acted. Public but for the person.
+    """
+
+    __tablename__ = "listing_move"
+    id: Mapped[Id]
+    listing_id: Mapped[int] = mapped_column(ForeignKey("listing.id"), index=True)
+    plot_id: Mapped[int] = mapped_column(ForeignKey("plot.id"), index=True)
+    office_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
+    from_state: Mapped[str | None] = mapped_column(String(20))
+    to_state: Mapped[str] = mapped_column(String(20))
+    reason: Mapped[str] = mapped_column(String(500))
+    moved_at: Mapped[datetime]
+    moved_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+
+
 PAGE = 100
+OPEN = ("listed", "suspended")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +100,7 @@ class Wish:
 
     city: str = ""
     use: str = ""
+    quarter: str = ""
     min_area_m2: float | None = None
     max_area_m2: float | None = None
 
@@ -92,27 +110,65 @@ def search(session: Session, wish: Wish, page: int = 1) -> tuple[Sequence[Listin
 
     `use` is a code of the 2023 classification or its beginning.
     """
-    query = select(Listing).join(Listing.plot).where(Listing.state.in_(("listed", "suspended")))
+    with as_engine(session):
+        fitting = _fitting(wish)
+        total = session.scalar(select(func.count()).select_from(fitting.subquery())) or 0
+        newest = (
+            fitting.order_by(Listing.listed_at.desc(), Listing.id.desc())
+            .offset((page - 1) * PAGE)
+            .limit(PAGE)
+        )
+        found = session.scalars(
+            select(Listing)
+            .where(Listing.id.in_(newest))
+            .options(joinedload(Listing.plot).joinedload(Plot.office))
+            .order_by(Listing.listed_at.desc(), Listing.id.desc())
+        ).all()
+    return found, total
+
+
+def open_ids(session: Session, wish: Wish) -> list[int]:
+    """Return the ids of every open listing that fits, in their own order."""
+    with as_engine(session):
+        return list(session.scalars(_fitting(wish).order_by(Listing.id)))
+
+
+def quarters(session: Session) -> Sequence[str]:
+    """Return the planned quarters of what is on offer, as the plans write them."""
+    with as_engine(session):
+        return session.scalars(
+            select(Plot.quarter)
+            .join(Listing, Listing.plot_id == Plot.id)
+            .where(Listing.state.in_(OPEN), Plot.quarter != "")
+            .distinct()
+            .order_by(Plot.quarter)
+        ).all()
+
+
+def _fitting(wish: Wish) -> Select[int]:
+    query = select(Listing.id).join(Listing.plot).where(Listing.state.in_(OPEN))
     if wish.city:
         query = query.where(Listing.city == wish.city)
     if wish.use:
         query = query.where(Plot.use_code.startswith(wish.use, autoescape=True))
+    if wish.quarter:
+        query = query.where(Plot.quarter == wish.quarter)
     if wish.min_area_m2 is not None:
         query = query.where(Plot.area_m2 >= wish.min_area_m2)
     if wish.max_area_m2 is not None:
         query = query.where(Plot.area_m2 <= wish.max_area_m2)
-    total = session.scalar(query.with_only_columns(func.count(Listing.id))) or 0
-    query = (
-        query.options(joinedload(Listing.plot).joinedload(Plot.office))
-        .order_by(Listing.listed_at.desc(), Listing.id.desc())
-        .offset((page - 1) * PAGE)
-        .limit(PAGE)
-    )
-    return session.scalars(query).all(), total
+    return query
 
 
-def listing_page(session: Session, listing_id: int) -> tuple[Listing, Sequence[Answer]]:
-    """Return a listing with its plot and verdict, and the latest answer of each enterprise, in the plan's order of utilities.
+def moves_of(session: Session, plot_id: int) -> Sequence[ListingMove]:
+    """Return every move of every listing of a plot, the newest first; public."""
+    return session.scalars(
+        select(ListingMove).where(ListingMove.plot_id == plot_id).order_by(ListingMove.id.desc())
+    ).all()
+
+
+def listing_page(session: Session, listing_id: int) -> Listing:
+    """Return a listing with its plot and verdict.
 
     Raises:
         NotFound: no such listing, or one that was withdrawn, whose plot is the office's own again.
@@ -125,52 +181,4 @@ def listing_page(session: Session, listing_id: int) -> tuple[Listing, Sequence[A
     )
     if listing is None:
         raise NotFound
-    order = list(Utility)
-    answers = latest_answers(session, [listing.plot_id])
-    return listing, sorted(answers, key=lambda a: order.index(Utility(a.utility)))
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A place in the order of change; as text it is what the feed calls its cursor."""
-
-    changed_at: datetime
-    listing_id: int
-
-    def __str__(self) -> str:
-        return f"{self.changed_at.astimezone(UTC):%Y%m%dT%H%M%S.%f}-{self.listing_id}"
-
-    @classmethod
-    def parse(cls, text: str) -> "Position":
-        """Read a cursor back.
-
-        Raises:
-            Invalid: it is none of ours.
-        """
-        moment, _, number = text.partition("-")
-        try:
-            at = datetime.strptime(moment, "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
-            return cls(at, int(number))
-        except (ValueError, OverflowError) as error:
-            wrong = Problem(
-                "cursor", "error", N_("游标无效，请使用上次应答中的 next。"), where="after"
-            )
-            raise Invalid((wrong,)) from error
-
-
-def changes(session: Session, after: Position | None, *, limit: int = 500) -> Sequence[Listing]:
-    """Return listings in the order of change, from the beginning or after a position, for the trading platform's feed.
-
-    Withdrawn ones too: whoever was told of an offer must be told of its end, though the plot itself is public no more.
-    """
-    query = (
-        select(Listing)
-        .options(joinedload(Listing.plot).joinedload(Plot.office), joinedload(Listing.verdict))
-        .order_by(Listing.changed_at, Listing.id)
-        .limit(limit)
-    )
-    if after is not None:
-        here = tuple_(Listing.changed_at, Listing.id)
-        query = query.where(here > tuple_(after.changed_at, after.listing_id))
-    with as_engine(session):
-        return session.scalars(query).all()
+    return listing

@@ -14,6 +14,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     UniqueConstraint,
+    false,
     select,
     update,
 )
@@ -45,6 +46,8 @@ class Organisation(Base):
     # Numbers of the permit items of annex 2 that a department or office handles in its city
     annex_items: Mapped[list[int]] = mapped_column(ARRAY(SmallInteger), default=list)
     phone: Mapped[str] = mapped_column(String(40), default="")
+    # A trading platform: told of every change of a listing since its first receiving address was registered.
+    told_of_listings: Mapped[bool] = mapped_column(default=False, server_default=false())
     __table_args__ = (
         CheckConstraint(
             "kind in ('office','enterprise','owner','department','supervisor','admin','exchange')",

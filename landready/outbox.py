@@ -13,7 +13,7 @@ from landready.db import Base, as_engine
 
 
 class OutboxEvent(Base):
-    """One message to one enterprise. `body` is frozen at the commit: the bytes stored are the bytes signed and sent.
+    """One message to one receiver, an enterprise or a trading platform. `body` is frozen at the commit: the bytes stored are the bytes signed and sent.
 
     At the commit the database gives it the enterprise's next number and writes that into the body (migration 0005): numbers
     have no gaps, and who sees one has seen or can see every smaller one. Only `endpoint.test` has none.
@@ -52,7 +52,7 @@ def record(
     data: dict[str, Any],
     now: datetime,
 ) -> uuid.UUID:
-    """Write one event for one enterprise in the caller's transaction and return its id (the webhook-id).
+    """Write one event for one receiver in the caller's transaction and return its id (the webhook-id).
 
     Its number is known after the commit only.
     """

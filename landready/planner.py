@@ -222,18 +222,30 @@ def list_plots(
 def change_listing(
     session: Session, listing_id: int, state: str, reason: str, gate: Gate, now: datetime
 ) -> Listing:
-    """Suspend, resume, withdraw or mark as sold (landready.gate.move_listing); taking land off the market needs a reason.
+    """Suspend, resume, withdraw or mark as sold (landready.gate.move_listing), with a reason that everybody sees.
+
+    What puts land on the market is the gate's verdict; a reason beside it is welcome and not asked for.
 
     Raises:
         Invalid: the reason is missing or too long.
         NotFound, Conflict, NotReady: as the gate says; the session can still be used.
     """
-    reason = uploads.storable(reason).strip()
-    if state in ("suspended", "withdrawn") and not reason:
-        text = N_("请写明原因，公众会看到它。")
-        raise Invalid((Problem("reason_missing", "error", text),))
-    if len(reason) > REASON:
-        text = N_("原因最多 {limit} 个字。")
-        raise Invalid((Problem("reason_long", "error", text, {"limit": REASON}),))
+    reason = reason_of(state, reason)
     with session.begin_nested():
         return move_listing(session, listing_id, state, reason, gate, now)
+
+
+def reason_of(state: str, reason: str) -> str:
+    """Return a reason as it is kept.
+
+    Raises:
+        Invalid: it is missing where one is asked for, or too long.
+    """
+    reason = uploads.storable(reason).strip()
+    if state != "listed" and not reason:
+        text = N_("请写明原因，公众会看到它。")
+        raise Invalid((Problem("reason_missing", "error", text, where="reason"),))
+    if len(reason) > REASON:
+        text = N_("原因最多 {limit} 个字。")
+        raise Invalid((Problem("reason_long", "error", text, {"limit": REASON}, where="reason"),))
+    return reason

@@ -254,12 +254,12 @@ def _release(
     return sold
 
 
-def lock(session: Session, plot_id: int) -> None:
-    """Let nobody change what is reserved for a plot before the transaction ends."""
+def lock(session: Session, *plot_ids: int) -> None:
+    """Let nobody change what is reserved for these plots before the transaction ends."""
     with as_engine(session):
         session.execute(
             select(Reservation.id)
-            .where(Reservation.plot_id == plot_id, _OPEN)
+            .where(Reservation.plot_id.in_(plot_ids), _OPEN)
             .order_by(Reservation.id)
             .with_for_update(of=Reservation)
         )

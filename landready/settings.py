@@ -102,6 +102,10 @@ class Gate(_Section):
     utilities: Mapping[Utility, GateRule]
 
 
+class Market(_Section):
+    answer_seconds: PositiveInt = 60
+
+
 class Clocks(_Section):
     answer_days: PositiveInt
     answer_source: str
@@ -184,6 +188,7 @@ class Settings(_Section):
     check: Check = Check()
     route: Route = Route()
     gate: Gate
+    market: Market = Market()
     clocks: Clocks
     accuracy: Accuracy = Accuracy()
     upload: Upload = Upload()

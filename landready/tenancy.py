@@ -22,7 +22,7 @@ from landready.deadlines import ClockPause
 from landready.demand import DemandOverride
 from landready.disputes import Dispute, DisputeFile, DisputeStep
 from landready.layers import Facility, Layer, ServiceArea
-from landready.listings import Listing, Verdict
+from landready.listings import Listing, ListingMove, Verdict
 from landready.organisations import Account, ApiKey, Organisation
 from landready.outbox import OutboxEvent
 from landready.permits import Permit
@@ -267,6 +267,7 @@ RULES: dict[type[Base], Rule] = {
     Milestone: of_office_or_enterprise(Milestone),
     Commitment: of_office_or_enterprise(Commitment),
     Verdict: _verdict_rule,
+    ListingMove: lambda _actor: true(),
     Permit: _permit_rule,
     Application: lambda actor: _application_seen(actor, Application),
     ApplicationField: _field_rule,

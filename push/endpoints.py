@@ -1,4 +1,7 @@
-"""An enterprise's receiving systems: added, moved, given a new secret, tried out, disabled."""
+"""The receiving systems of an enterprise or of the trading platform: added, moved, given a new secret, tried out, disabled.
+
+`enterprise_id` is the receiver in every table of push: an enterprise, or the organisation of a connected system.
+"""
 
 from datetime import datetime, timedelta
 
@@ -8,6 +11,7 @@ from geo.problems import N_, Problem
 from landready import outbox
 from landready.db import Role, Session, actor_of, as_engine
 from landready.errors import Conflict, Invalid, NotAllowed, NotFound
+from landready.organisations import Organisation
 from landready.outbox import OutboxEvent
 from push import signing
 from push.addresses import BadUrl, parse
@@ -35,6 +39,12 @@ def add_endpoint(
     if not own and actor.role is not Role.ADMIN:
         raise NotAllowed
     url = _usable(session, enterprise_id, url)
+    # A connected system with a receiving address is told what the trading platform must know, from now on.
+    session.execute(
+        update(Organisation)
+        .where(Organisation.id == enterprise_id, Organisation.kind == Role.EXCHANGE)
+        .values(told_of_listings=True)
+    )
     secret = signing.new_secret()
     endpoint = Endpoint(
         enterprise_id=enterprise_id,

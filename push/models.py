@@ -26,7 +26,7 @@ from landready.db import Actor, Base, Id, Role
 
 
 class Endpoint(Base):
-    """A system of an enterprise that receives signed webhooks. One enterprise may have several."""
+    """A system of an enterprise, or the trading platform's, that receives signed webhooks. One receiver may have several."""
 
     __tablename__ = "endpoint"
     id: Mapped[Id]

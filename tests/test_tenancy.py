@@ -92,7 +92,7 @@ SEEN: dict[str, dict[str, int]] = {
     },
     "public": {},
 }
-PUBLIC_TABLES = {"organisation", "service_area", "listing", "gate_rule"}
+PUBLIC_TABLES = {"organisation", "service_area", "listing", "listing_move", "gate_rule"}
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from web import (
     api_answers,
     api_certificates,
     api_disputes,
+    api_listings,
     api_pushes,
     applications,
     auth,
@@ -39,6 +40,7 @@ from web import (
     language,
     layers,
     limits,
+    market,
     navigation,
     openapi,
     organisations,
@@ -61,6 +63,7 @@ PAGES = (
     plots.pages,
     board.pages,
     board_files.pages,
+    market.pages,
     together.pages,
     layers.pages,
     base_layers.pages,
@@ -145,7 +148,14 @@ def create_app(settings: Settings) -> APIFlask:
         setup.init_app(app)
     for pages in PAGES:
         app.register_blueprint(pages)
-    for calls in (api.api, api_answers.api, api_certificates.api, api_disputes.api, api_pushes.api):
+    for calls in (
+        api.api,
+        api_listings.api,
+        api_answers.api,
+        api_certificates.api,
+        api_disputes.api,
+        api_pushes.api,
+    ):
         app.register_blueprint(calls)
         csrf.exempt(calls)
     auth.public(app.view_functions["openapi.spec"])

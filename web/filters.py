@@ -57,6 +57,12 @@ LISTING_STATES = {
     "withdrawn": N_("已撤回"),
     "sold": N_("已成交"),
 }
+LISTING_ACTIONS = {"listed": N_("上架或恢复"), "suspended": N_("暂停"), "withdrawn": N_("撤回")}
+SAID_STANDINGS = {
+    "confirmed": N_("企业确认"),
+    "committed": N_("企业承诺"),
+    "computed": N_("系统测算"),
+}
 APPLICATION_STATES = {"draft": N_("待确认"), "submitted": N_("已提交")}
 # Columns of an uploaded file, by our name for what they hold.
 COLUMNS = {
@@ -123,6 +129,7 @@ EVENTS = {
     "item.moved": N_("报装事项变动"),
     "dispute.opened": N_("对答复提出异议"),
     "dispute.decided": N_("异议裁定"),
+    "listing.changed": N_("上架变动"),
     "endpoint.test": N_("测试事件"),
     "deadline.before": N_("到期提醒"),
     "deadline.late": N_("超期催办"),
@@ -256,6 +263,8 @@ LABELS: dict[str, Mapping[str, str]] = {
     "verdict": VERDICTS,
     "plan": PLAN_STATES,
     "listing": LISTING_STATES,
+    "listing_action": LISTING_ACTIONS,
+    "said": SAID_STANDINGS,
     "application": APPLICATION_STATES,
     "column": COLUMNS,
     "layer_kind": LAYER_KINDS,

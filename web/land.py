@@ -4,11 +4,19 @@ from flask import Blueprint, Response, json, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from landready import cities, clock, ledger
-from landready.answers import AnswerVerdict
-from landready.disputes import disputed
+from landready import cities, clock, ledger, open_data
 from landready.landuse import first_level
-from landready.listings import PAGE, Listing, Wish, listing_page, search
+from landready.listings import (
+    PAGE,
+    Listing,
+    Wish,
+    listing_page,
+    moves_of,
+    open_ids,
+    quarters,
+    search,
+)
+from landready.offers import offers
 from landready.provisional import late_marks
 from landready.shapes import to_geojson
 from web import maps
@@ -17,17 +25,14 @@ from web.filters import area, label, sentence
 from web.session import database, now, settings
 
 pages = Blueprint("land", __name__)
+_FILTERS = ("city", "use", "quarter", "min_ha", "max_ha")
 
 
 @pages.get("/")
 @public
 def home() -> ResponseReturnValue:
-    wish = Wish(
-        city=request.args.get("city", ""),
-        use=request.args.get("use", ""),
-        min_area_m2=_hectares("min_ha"),
-        max_area_m2=_hectares("max_ha"),
-    )
+    wish = _wish()
+    asked = {name: value for name in _FILTERS if (value := request.args.get(name))}
     page = min(max(1, request.args.get("page", 1, type=int)), 10_000)
     listings, total = search(database(), wish, page)
     shown = {
@@ -39,42 +44,63 @@ def home() -> ResponseReturnValue:
             settings(),
             [[_shape(x) for x in listings]],
             label=_("上架地块地图"),
-            height="30rem",
+            height="28rem",
             closest=11,
         ),
         "wish": wish,
+        "asked": asked,
+        "looser": {one: {k: v for k, v in asked.items() if k != one} for one in asked},
         "cities": cities.names(),
         "uses": first_level(),
+        "quarters": quarters(database()),
     }
     return render_template("land/home.html", **shown)
+
+
+@pages.get("/land/offers.<any(geojson, csv):kind>")
+@public
+def download(kind: str) -> ResponseReturnValue:
+    """What is on offer and fits the filters, all of it, as open data."""
+    ids = open_ids(database(), _wish())
+    if kind == "csv":
+        text, media = open_data.csv_of(database(), ids), "text/csv; charset=utf-8"
+    else:
+        text, media = open_data.geojson_of(database(), ids), "application/geo+json"
+    answer = Response(text, content_type=media)
+    day = clock.today(now()).isoformat()
+    answer.headers["Content-Disposition"] = f'attachment; filename="landready-{day}.{kind}"'
+    return answer
 
 
 @pages.get("/land/<int:listing_id>")
 @public
 def listing(listing_id: int) -> ResponseReturnValue:
-    found, answers = listing_page(database(), listing_id)
+    found = listing_page(database(), listing_id)
+    (offer,) = offers(database(), [listing_id])
     points = [
         maps.Shape(
-            to_geojson(a.connection_point),
-            a.utility,
-            f"{label(a.utility, 'utility')} · {a.enterprise.name}",
+            one.connection_point,
+            one.utility,
+            f"{label(one.utility, 'utility')} · {one.enterprise}",
             (_("接入点"),),
         )
-        for a in answers
-        if a.connection_point is not None
+        for one in offer.said
+        if one.connection_point is not None
     ]
     drawn = maps.draw(
         settings(), [[_shape(found, link=False)], points], label=_("地块位置与接入点")
     )
-    late = late_marks(database(), found.plot_id, settings().check, clock.today(now()))
     today = clock.today(now())
-    who = {a.enterprise_id for a in answers if a.verdict == AnswerVerdict.READY_BY}
+    late = late_marks(database(), found.plot_id, settings().check, today)
+    who = {one.enterprise_id for one in offer.said if one.standing == "committed"}
     return render_template(
         "land/listing.html",
         listing=found,
-        answers=answers,
-        disputed=disputed(database(), [found.plot_id]),
-        late=late,
+        said=offer.said,
+        late={(one.utility, one.enterprise): one for one in late},
+        moves=moves_of(database(), found.plot_id),
+        today=today,
+        now=now(),
         map=drawn,
         records=ledger.records(database(), who, today),
         promises=ledger.promises_for(database(), found.plot_id),
@@ -95,6 +121,16 @@ def outlines() -> Response:
     )
     answer.headers["Cache-Control"] = "public, max-age=86400"
     return answer
+
+
+def _wish() -> Wish:
+    return Wish(
+        city=request.args.get("city", ""),
+        use=request.args.get("use", ""),
+        quarter=request.args.get("quarter", ""),
+        min_area_m2=_hectares("min_ha"),
+        max_area_m2=_hectares("max_ha"),
+    )
 
 
 def _hectares(name: str) -> float | None:

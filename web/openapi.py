@@ -21,8 +21,12 @@ _FAULT = {
     "message": "Say which works are to be built.",
 }
 
-# Whatever stands in a path of the API is the name of a push or of a dispute.
-_UID = {"format": "uuid", "examples": ["11111111-2222-4333-8444-555555555555"]}
+# What stands in the paths of the API, by its name there.
+_NAMED: dict[str, dict[str, object]] = {
+    "uid": {"format": "uuid", "examples": ["11111111-2222-4333-8444-555555555555"]},
+    "plot": {"examples": ["P-12"]},
+    "listing_id": {"examples": [12]},
+}
 
 
 def init_app(app: APIFlask) -> None:
@@ -35,13 +39,14 @@ def _complete(spec: dict[Any, Any] | str) -> dict[Any, Any] | str:
         for operation in path.values():
             for parameter in operation.get("parameters", ()):
                 if parameter["in"] == "path":
-                    parameter["schema"].update(_UID)
+                    parameter["schema"].update(_NAMED[parameter["name"]])
             responses = operation["responses"]
             for status, response in responses.items():
                 if int(status) >= HTTPStatus.BAD_REQUEST:
                     (content,) = response["content"].values()
                     example = _problem(int(status))
                     response["content"] = {_PROBLEM_JSON: {**content, "example": example}}
+            responses.get("304", {}).pop("content", None)  # nothing follows it
             if "201" in responses and "200" in responses:
                 _as_before(responses["200"], responses["201"])
     return spec

@@ -15,7 +15,7 @@ from landready.db import Role
 from landready.errors import Invalid
 from landready.overview import Public, public_enterprises
 from landready.utilities import Utility
-from push import endpoints, networks
+from push import endpoints, networks, status
 from push.vault import Vault
 from web import maps
 from web.auth import SignedIn, only, public
@@ -133,11 +133,11 @@ def revoke_key(key_id: int) -> ResponseReturnValue:
 @pages.post("/organisations/<int:organisation_id>/endpoints")
 @only(Role.ADMIN)
 def add_endpoint(organisation_id: int) -> ResponseReturnValue:
-    enterprise = administration.enterprise_of(database(), organisation_id)
+    receiver = administration.receiver_of(database(), organisation_id)
     url = request.form.get("url", "")
     try:
         _endpoint, secret = endpoints.add_endpoint(
-            database(), Vault(settings().secret_key), enterprise.id, url, now()
+            database(), Vault(settings().secret_key), receiver.id, url, now()
         )
     except Invalid as error:
         return _page(organisation_id, error.problems, form="endpoint"), 422
@@ -149,6 +149,14 @@ def add_endpoint(organisation_id: int) -> ResponseReturnValue:
 def disable_endpoint(organisation_id: int, endpoint_id: int) -> ResponseReturnValue:
     endpoints.disable_endpoint(database(), endpoint_id, N_("系统管理员停用"), now())
     flash(_("已停用接收地址。"))
+    return _to(organisation_id)
+
+
+@pages.post("/organisations/<int:organisation_id>/endpoints/<int:endpoint_id>/test")
+@only(Role.ADMIN)
+def test_endpoint(organisation_id: int, endpoint_id: int) -> ResponseReturnValue:
+    endpoints.send_test_event(database(), endpoint_id, now())
+    flash(_("已发送测试事件，结果稍后显示在“最近一次发送”中。"))
     return _to(organisation_id)
 
 
@@ -249,6 +257,7 @@ def _page(organisation_id: int, found: Sequence[Problem] = (), *, form: str = ""
         "organisations/organisation.html",
         page=page,
         endpoints=systems,
+        last=status.last_attempts(database(), [one.id for one in systems]),
         networks=networks.networks_of(database(), [one.id for one in systems]),
         item_names={number: item.name for number, item in annex.items().items()},
         form=form,

@@ -2,14 +2,15 @@
 
 import re
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from sqlalchemy import select
 
 from landready.db import ENGINE, Actor, Role, transaction
 from landready.gate import list_plot, move_listing
-from landready.listings import Listing
+from landready.listings import Listing, ListingMove
+from landready.plans import Plot, SupplyPlan
 from tests.factories import make_answer, make_enterprise, make_office, make_plan, make_push
 from web.filters import turned
 
@@ -75,6 +76,76 @@ def test_change_that_commits_late_is_not_passed_by(client, office, database, set
         seen, after = read(client, after)
     waiting.join(10)
     assert seen + read(client, after)[0] == [(first, "suspended"), (second, "suspended")]
+
+
+def test_four_writers_and_a_reader_leave_no_gap_and_no_repeat(client, office, database, settings):
+    """Each listing is moved by one of four writers at once; the reader follows its cursor all the while."""
+    with transaction(database, ENGINE) as session:
+        ids = session.scalars(select(Listing.id).order_by(Listing.id)).all()
+    _, after = read(client)
+
+    def write(number):
+        for turn in range(10):
+            state = "listed" if turn % 2 else "suspended"
+            with transaction(database, office) as session:
+                move_listing(session, number, state, f"{turn}", settings.gate, NOW)
+
+    writers = [threading.Thread(target=write, args=(number,)) for number in ids[:4]]
+    for writer in writers:
+        writer.start()
+    seen = []
+    while any(writer.is_alive() for writer in writers):
+        page = client.get("/api/v1/listings", query_string={"after": after, "limit": 3}).json
+        seen += page["listings"]
+        after = page["next"]
+    rest, _ = read(client, after)
+    positions = [(x["changed_at"], x["id"]) for x in seen]
+    assert positions == sorted(set(positions))
+    last = {x["id"]: x["state"] for x in seen} | dict(rest)
+    assert [last[number] for number in ids[:4]] == ["listed"] * 4
+    with transaction(database, ENGINE) as session:
+        moves = session.scalars(select(ListingMove).order_by(ListingMove.id)).all()
+    # The history has every move in the order of change, whoever wrote beside it.
+    assert len(moves) == 5 + 40
+    assert [m.moved_at for m in moves] == sorted(m.moved_at for m in moves)
+
+
+def test_same_question_is_answered_by_not_modified_until_something_changes(
+    client, office, database, settings
+):
+    first = client.get("/api/v1/listings")
+    asked = {"If-None-Match": first.headers["ETag"]}
+    again = client.get("/api/v1/listings", headers=asked)
+    assert (again.status_code, again.data) == (304, b"")
+    assert again.headers["ETag"] == first.headers["ETag"]
+    with transaction(database, office) as session:
+        move_listing(
+            session, first.json["listings"][0]["id"], "sold", "成交公告 1 号", settings.gate, NOW
+        )
+    assert client.get("/api/v1/listings", headers=asked).status_code == 200
+
+
+def test_listing_tells_what_each_utility_said_on_what_it_stands_and_from_when(
+    client, office, database
+):
+    with transaction(database, ENGINE) as session:
+        plot = session.scalars(select(Plot).order_by(Plot.id)).first()
+        plan = session.get_one(SupplyPlan, plot.plan_id)
+        gas = make_push(session, plan, make_enterprise(session, "gas", name="燃气"))
+        make_push(session, plan, make_enterprise(session, "telecom", name="通信"))
+        promise = {"verdict": "ready_by", "ready_by": date(2027, 3, 1), "works": "铺设 DN110"}
+        make_answer(session, gas, plot=plot, **promise)
+    (found,) = [
+        x for x in client.get("/api/v1/listings").json["listings"] if x["plot_code"] == plot.code
+    ]
+    said = {x["utility"]: x for x in found["said"]}
+    assert list(said) == ["water", "power", "gas", "telecom"]
+    assert (said["water"]["standing"], said["water"]["verdict"]) == ("confirmed", "ready")
+    assert (said["gas"]["standing"], said["gas"]["ready_by"]) == ("committed", "2027-03-01")
+    assert (said["telecom"]["standing"], said["telecom"]["verdict"]) == ("computed", None)
+    assert said["telecom"]["due_on"] == "2026-03-09"
+    assert said["water"]["as_of"] == "2026-03-02T02:00:00Z"
+    assert found["boundary"]["type"] == "MultiPolygon"
 
 
 def test_cursor_that_is_none_of_ours_is_refused(client):

@@ -27,6 +27,7 @@ EVERYONE = ROLES
 OPEN = {
     "land.home": {"GET": EVERYONE},
     "land.outlines": {"GET": EVERYONE},
+    "land.download": {"GET": EVERYONE},
     "auth.signin": {"GET": EVERYONE, "POST": EVERYONE},
     "auth.signout": {"POST": EVERYONE},
     "language.choose": {"POST": EVERYONE},
@@ -74,6 +75,7 @@ ADMINISTRATION = {
     "organisations.revoke_key": {"POST": (ADMIN,)},
     "organisations.add_endpoint": {"POST": (ADMIN,)},
     "organisations.disable_endpoint": {"POST": (ADMIN,)},
+    "organisations.test_endpoint": {"POST": (ADMIN,)},
     "organisations.approve_network": {"POST": (ADMIN,)},
     "organisations.revoke_network": {"POST": (ADMIN,)},
 }
@@ -98,6 +100,8 @@ OWNED = {
     "plans.release_plan": {"POST": (OFFICE,)},
     "plans.list_ready": {"POST": (OFFICE,)},
     "plans.redeliver": {"POST": (OFFICE,)},
+    "market.plan": {"GET": (OFFICE,)},
+    "market.move": {"POST": (OFFICE,)},
     "plots.plot": {"GET": (OFFICE, SUPERVISOR)},
     "plots.list_one": {"POST": (OFFICE,)},
     "plots.change_listing": {"POST": (OFFICE,)},
@@ -179,7 +183,9 @@ PUBLIC_THINGS = {
 TABLE = {**OPEN, **ADMINISTRATION, **OWNED, **PUBLIC_THINGS}
 # Systems come with a key and no cookie: below.
 API = {
-    "api.listings",
+    "api_listings.listings",
+    "api_listings.plot_tradable",
+    "api_listings.listing_tradable",
     "api.permits",
     "api_answers.answers",
     "api_answers.standing",
@@ -236,7 +242,7 @@ def path(app, rule, world, role="", *, nobodys=False):
     if rule.endpoint == "answers.contacted":
         ids["push_id"] = ids["project_push_id"]
     named = {name: NOBODYS if nobodys else ids[name] for name in rule.arguments if name in ids}
-    words = {"utility": "water", "code": "en", "token": "0" * 43}
+    words = {"utility": "water", "code": "en", "token": "0" * 43, "kind": "csv"}
     given = {name: words[name] for name in rule.arguments if name in words}
     with app.test_request_context():
         return url_for(rule.endpoint, **named, **given)
@@ -392,6 +398,8 @@ def test_public_api_answers_everyone(client, worlds):
     assert document.status_code == 200
     assert set(document.json["paths"]) == {
         "/api/v1/listings",
+        "/api/v1/listings/{listing_id}/tradable",
+        "/api/v1/plots/{plot}/tradable",
         "/api/v1/permits",
         "/api/v1/answers",
         "/api/v1/codes",

@@ -10,7 +10,9 @@ OPERATIONS = (
     ("post", "/api/v1/disputes/{uid}/answer"),
     ("get", "/api/v1/keys"),
     ("get", "/api/v1/listings"),
+    ("get", "/api/v1/listings/{listing_id}/tradable"),
     ("post", "/api/v1/permits"),
+    ("get", "/api/v1/plots/{plot}/tradable"),
     ("get", "/api/v1/pushes"),
     ("post", "/api/v1/pushes/ack"),
     ("post", "/api/v1/pushes/replay"),
@@ -43,7 +45,7 @@ def test_request_and_every_response_have_an_example_that_fits(document, verb, pa
     if verb == "post" and "{" not in path:
         contents["request"] = operation["requestBody"]
     for name, one in contents.items():
-        for media in one["content"].values():
+        for media in one.get("content", {}).values():
             assert media["schema"], name
             assert faults(document, media["schema"], media["example"]) == [], name
 

@@ -393,7 +393,7 @@ def test_a_listing_is_suspended_resumed_withdrawn_and_sold(office, database):
     assert kept_out.status_code == 409
     assert "无容量" in kept_out.text
     assert move(first, "withdrawn", "不再供应").status_code == 303
-    assert move(second, "sold").status_code == 303
+    assert move(second, "sold", "成交公告 7 号").status_code == 303
     assert "已成交" in office.get(f"/plots/{second}").text
     assert office.send(f"/plots/{second}/list").status_code == 409, "sold land is not offered again"
 
