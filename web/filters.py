@@ -58,11 +58,7 @@ LISTING_STATES = {
     "sold": N_("已成交"),
 }
 LISTING_ACTIONS = {"listed": N_("上架或恢复"), "suspended": N_("暂停"), "withdrawn": N_("撤回")}
-SAID_STANDINGS = {
-    "confirmed": N_("企业确认"),
-    "committed": N_("企业承诺"),
-    "computed": N_("系统测算"),
-}
+SAID = {"confirmed": N_("企业确认"), "committed": N_("企业承诺"), "computed": N_("系统测算")}
 APPLICATION_STATES = {"draft": N_("待确认"), "submitted": N_("已提交")}
 # Columns of an uploaded file, by our name for what they hold.
 COLUMNS = {
@@ -264,7 +260,7 @@ LABELS: dict[str, Mapping[str, str]] = {
     "plan": PLAN_STATES,
     "listing": LISTING_STATES,
     "listing_action": LISTING_ACTIONS,
-    "said": SAID_STANDINGS,
+    "said": SAID,
     "application": APPLICATION_STATES,
     "column": COLUMNS,
     "layer_kind": LAYER_KINDS,
