@@ -57,7 +57,6 @@ LISTING_STATES = {
     "withdrawn": N_("已撤回"),
     "sold": N_("已成交"),
 }
-LISTING_ACTIONS = {"listed": N_("上架或恢复"), "suspended": N_("暂停"), "withdrawn": N_("撤回")}
 SAID = {"confirmed": N_("企业确认"), "committed": N_("企业承诺"), "computed": N_("系统测算")}
 APPLICATION_STATES = {"draft": N_("待确认"), "submitted": N_("已提交")}
 # Columns of an uploaded file, by our name for what they hold.
@@ -259,7 +258,11 @@ LABELS: dict[str, Mapping[str, str]] = {
     "verdict": VERDICTS,
     "plan": PLAN_STATES,
     "listing": LISTING_STATES,
-    "listing_action": LISTING_ACTIONS,
+    "listing_action": {
+        "listed": N_("上架或恢复"),
+        "suspended": N_("暂停"),
+        "withdrawn": N_("撤回"),
+    },
     "said": SAID,
     "application": APPLICATION_STATES,
     "column": COLUMNS,
