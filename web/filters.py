@@ -258,11 +258,6 @@ LABELS: dict[str, Mapping[str, str]] = {
     "verdict": VERDICTS,
     "plan": PLAN_STATES,
     "listing": LISTING_STATES,
-    "listing_action": {
-        "listed": N_("上架或恢复"),
-        "suspended": N_("暂停"),
-        "withdrawn": N_("撤回"),
-    },
     "said": SAID,
     "application": APPLICATION_STATES,
     "column": COLUMNS,
