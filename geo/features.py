@@ -76,7 +76,8 @@ def measure(source: Source, terms: Terms) -> Result:
     for record in rows:
         _mend(record, result)
     if not source.records or all(r.geometry is None for r in source.records):
-        if not any(p.severity == "error" for p in result.problems):
+        # Why no shape could be read says more than that there is none.
+        if all(p.severity != "error" or p.code == "geometry_missing" for p in result.problems):
             text = N_("文件里没有图形。请上传带边界的数据。")
             result.problems = [Problem("no_geometry", "error", text)]
         result.refused = True
