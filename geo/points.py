@@ -177,7 +177,9 @@ def _plots(
 
 def _number(cell: object) -> float:
     number = float(str(cell).strip())
-    return number if math.isfinite(number) else math.inf
+    if not math.isfinite(number):
+        raise ValueError(cell)
+    return number
 
 
 def _area(plot: _Plot, source: Source, *, turned: bool) -> BaseGeometry | None:

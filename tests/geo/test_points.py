@@ -1,5 +1,7 @@
 """Point lists in tables: one boundary point per row, put together to plots in survey order."""
 
+import pytest
+
 from geo import points
 from geo.source import Source
 
@@ -103,9 +105,10 @@ def test_the_users_word_may_not_contradict_the_prefix():
     assert read(body(("甲-1", SQUARE)), crs=None).crs is None  # the datum is not written: asked
 
 
-def test_a_cell_that_is_no_number_is_named_by_its_row():
+@pytest.mark.parametrize("cell", ["二二", "NaN", "inf", float("nan"), "1e400", None])
+def test_a_cell_that_is_no_number_is_named_by_its_row(cell):
     rows = body(("甲-1", SQUARE))
-    rows[2][1][3] = "二二"
+    rows[2][1][3] = cell
     source = read(rows)
     problem = next(p for p in source.problems if p.code == "xy_broken")
     assert (problem.where, problem.row, source.refused) == ("第 4 行", 1, True)
