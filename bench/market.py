@@ -1,6 +1,6 @@
 """The land supermarket with 10,000 listings: the trading platform's feed, its question, the public pages and the open data.
 
-    .venv/bin/python -m bench.market [--listings 10000] [--times 7]
+    .venv/bin/python -m bench.market [--listings 10000] [--times 15]
 
 An installation of its own in a temporary folder. The plots are those of bench.province; six enterprises were asked about each, four
 of them answered. The rows are written by the owner of the tables, past the gate: what is measured is reading. Requests run through
@@ -158,7 +158,7 @@ def timed(call: Callable[[], object], times: int) -> tuple[float, float, float]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--listings", type=int, default=10_000)
-    parser.add_argument("--times", type=int, default=7)
+    parser.add_argument("--times", type=int, default=15)
     given = parser.parse_args()
     with installation():
         settings = load()
@@ -182,7 +182,7 @@ def main() -> int:
             "feed, a page in the middle": (lambda: client.get(f"/api/v1/listings?after={after}"), GOAL_S),
             "feed, not modified": (lambda: client.get("/api/v1/listings", headers=unchanged), GOAL_S),
             "search page": (lambda: client.get("/"), GOAL_S),
-            "search page, three filters": (lambda: client.get("/?city=460200&use=10&quarter=2026Q2&min_ha=1"), GOAL_S),
+            "search page, four filters": (lambda: client.get("/?city=460200&use=10&quarter=2026Q2&min_ha=1"), GOAL_S),
             "page of a listing": (lambda: client.get(f"/land/{number}"), GOAL_S),
             "may it be traded now": (lambda: client.get(f"/api/v1/listings/{number}/tradable", headers=asking), GOAL_S),
             "open data, everything as GeoJSON": (lambda: client.get("/land/offers.geojson"), 0),
