@@ -17,13 +17,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import shapely
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, select, text
 
 from bench import province
 from bench.loopback import installation
-from landready import servers
+from landready import certificates, plot_facts, servers
 from landready.db import ENGINE, transaction
+from landready.facts import PlotFacts
 from landready.organisations import Organisation, issue_key
+from landready.plans import Plot
+from landready.readiness import Readiness
 from landready.settings import Settings, load
 from landready.utilities import Utility
 from web.app import create_app
@@ -128,16 +131,20 @@ def _plan(session, office, shapes, enterprises, now) -> None:
 def _list(session, values) -> None:
     session.execute(
         text(
-            "insert into verdict (plot_id, office_id, plot_revision, ready, blockers, warnings, inputs, rule_version, evaluated_at,"
-            " valid_until) select id, :office, 1, true, '[]', '[]', '{}', 'bench', :now, cast(:now as timestamptz) + interval '90 days'"
-            " from plot where plan_id = :plan"
+            "insert into title_statement (plot_id, plot_revision, office_id, clear, document, document_date, note, stated_at)"
+            " select id, 1, :office, true, 'bench', '2026-01-01', '', :now from plot where plan_id = :plan"
         ),
         values,
     )
+    plots = session.scalars(select(Plot).where(Plot.plan_id == values["plan"])).all()
+    found = Readiness(rules=load().gate.all()[0])
+    judged = [(plot, PlotFacts(1, released=True), found) for plot in plots]
+    now = values["now"]
+    certificates.issue(session, judged, plot_facts.calendar(), now.date(), now)
     session.execute(
         text(
-            "insert into listing (plot_id, office_id, city, verdict_id, state, state_reason, listed_at, changed_at)"
-            " select v.plot_id, v.office_id, :city, v.id, 'listed', '', :now, clock_timestamp() from verdict v"
+            "insert into listing (plot_id, office_id, city, certificate_id, state, state_reason, listed_at, changed_at)"
+            " select v.plot_id, v.office_id, :city, v.id, 'listed', '', :now, clock_timestamp() from certificate v"
             " join plot p on p.id = v.plot_id where p.plan_id = :plan"
         ),
         values,

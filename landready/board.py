@@ -27,6 +27,7 @@ from landready.plans import Plot
 from landready.progress import plot_lines
 from landready.provisional import findings
 from landready.pushes import Push, PushPlot
+from landready.rule_book import Rule
 from landready.settings import Settings
 
 # What leaves no trace at the plot itself, as another plan's claim on a shared pump, is seen after so long at the latest [OWN].
@@ -156,7 +157,8 @@ def _common(session: Session, settings: Settings, plan_id: int, now: datetime) -
     due = session.execute(
         select(Push.id, Push.due_on).where(Push.plan_id == plan_id).order_by(Push.id)
     )
-    known = [today(now), settings.gate, settings.check, [tuple(row) for row in due]]
+    rules = session.scalar(select(func.max(Rule.id)))
+    known = [today(now), settings.gate, rules, settings.check, [tuple(row) for row in due]]
     return hashlib.sha256(repr(known).encode()).hexdigest()[:16]
 
 

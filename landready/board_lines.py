@@ -134,4 +134,5 @@ def _promised(missing: Sequence[Blocker]) -> date | None:
 
 
 def _words(blocker: Blocker) -> Words:
-    return Words(blocker.text, dict(blocker.params), blocker.enterprise, blocker.nearest_m)
+    details = tuple((one.text, dict(one.params)) for one in blocker.details)
+    return Words(blocker.text, dict(blocker.params), blocker.enterprise, blocker.nearest_m, details)

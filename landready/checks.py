@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from geoalchemy2 import Geometry, WKBElement
-from sqlalchemy import ForeignKey, String, UniqueConstraint, select
+from sqlalchemy import ForeignKey, Select, String, UniqueConstraint, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, selectinload
 
@@ -76,15 +76,19 @@ class ServedShare(Base):
     enterprise: Mapped[Organisation] = relationship(foreign_keys=[enterprise_id])
 
 
-def latest(session: Session, plot_ids: Sequence[int]) -> list[Check]:
-    """Return the newest check of each plot and utility, with what the asker may see of facilities and shares."""
-    newest = (
+def newest(plot_ids: Sequence[int]) -> Select[int]:
+    """Select the id of the newest check of each plot and utility."""
+    return (
         select(Check.id)
         .where(Check.plot_id.in_(plot_ids))
         .ext(distinct_on(Check.plot_id, Check.utility))
         .order_by(Check.plot_id, Check.utility, Check.measured_at.desc(), Check.id.desc())
     )
-    found = select(Check).where(Check.id.in_(newest)).order_by(Check.plot_id, Check.id)
+
+
+def latest(session: Session, plot_ids: Sequence[int]) -> list[Check]:
+    """Return the newest check of each plot and utility, with what the asker may see of facilities and shares."""
+    found = select(Check).where(Check.id.in_(newest(plot_ids))).order_by(Check.plot_id, Check.id)
     loads = (
         selectinload(Check.facilities).joinedload(NearFacility.enterprise),
         selectinload(Check.areas).joinedload(ServedShare.enterprise),

@@ -16,6 +16,7 @@ from landready import (
     gate,
     permit_items,
     submission,
+    titles,
     tracker,
     uploads,
 )
@@ -63,6 +64,7 @@ _VALID_DAYS = 300
 # What an engineer says where the registered spare capacity does not suffice.
 _OVER = N_("片区扩容工程已列入年度计划，接入前完成（演示）。")
 # (plot, utility) → what its enterprise said, where it did not simply take the draft from the check.
+_TITLE = "净地确认书（演示）"
 _SAID: Mapping[tuple[str, Utility], tuple[AnswerVerdict, str]] = {
     (SEWERLESS.code, Utility.DRAINAGE): (
         AnswerVerdict.NOT_POSSIBLE,
@@ -139,6 +141,11 @@ class Story(Stage):
         plan = self._draft(planner, title, features, self.ago(days_ago + 1))
         with self.acting_as(planner) as actor:
             release(self.session, self.settings, plan.id, self.ago(days_ago), actor.account_id)
+            now = self.ago(days_ago - 0.1)
+            titles.state(
+                self.session, [plot.id for plot in plan.plots], clear=True, document=_TITLE,
+                document_date=today(self.ago(days_ago + 30)), note="", now=now,
+            )  # fmt: skip
             return plan.id
 
     def _open(self, engineer: str, plan_id: int, days_ago: float) -> Push:

@@ -1,38 +1,34 @@
-"""The gate: loads the facts of plots, asks the rule, records the verdict and lists, all in the caller's transaction."""
+"""The gate: loads the facts of plots, asks the rule, certifies and lists, all in the caller's transaction."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, insert, select
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
 from geo.problems import N_
-from landready import reserving
-from landready.answers import Answer, AnswerVerdict, latest_answers
+from landready import certificates, plot_facts, reserving, rule_book
 from landready.blockers import Blocker
-from landready.checks import Check, NearFacility
+from landready.certificates import Certificate
 from landready.clock import today as local_date
 from landready.db import actor_of, as_engine
 from landready.errors import Conflict, NotFound, NotReady
-from landready.listings import GateRule, Listing, Verdict
+from landready.facts import PlotFacts
+from landready.listings import Listing
 from landready.offers import tell
-from landready.plans import Plot, SupplyPlan
-from landready.pushes import Push, PushPlot
-from landready.readiness import Asked, Measured, PlotFacts, Readiness, Said, readiness
-from landready.settings import Gate
-from landready.utilities import Utility
+from landready.plans import Plot
+from landready.readiness import Readiness, readiness
+from landready.rule_sets import Exemption, Gate, in_force
 
-# Raised by the listing trigger of migration 0001.
+# Raised by the listing trigger of migration 0010.
 _REFUSED = "LR001"
 _FINAL = "LR002"
-# The turn in which listings change (migration 0001); taken before any row, so that no two wait for each other.
+# The turn in which listings change (migration 0010); taken before any row, so that no two wait for each other.
 TURN = 4600001
 LAPSED = N_("接入条件不再具备，已自动暂停上架。")
+EXPIRED = N_("准入凭证已过期，已自动暂停上架；恢复上架时重新判定。")
 # state → states a person may move a listing to; withdrawn and sold stay
 MOVES: Mapping[str, tuple[str, ...]] = {
     "listed": ("suspended", "withdrawn", "sold"),
@@ -40,33 +36,47 @@ MOVES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def write_rules(connection: Connection, gate: Gate) -> None:
-    """Make the database's own copy of the rule equal to the configuration; needs the owner role."""
-    connection.execute(delete(GateRule))
-    connection.execute(
-        insert(GateRule),
-        [
-            {
-                "utility": utility.value,
-                "effect": rule.effect,
-                "source": rule.source,
-                "since": rule.since,
-                "version": gate.version,
-                "horizon_days": gate.commitment_horizon_days,
-            }
-            for utility, rule in gate.utilities.items()
-        ],
-    )
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a verdict rested on, and the verdict."""
+
+    facts: PlotFacts
+    readiness: Readiness
+
+
+def judged(
+    session: Session, plot_ids: Sequence[int], gate: Gate, now: datetime
+) -> dict[int, Judged]:
+    """Judge plots by their stored facts, all in one pass. A plot that does not exist has no entry."""
+    day = local_date(now)
+    facts = plot_facts.load(session, plot_ids, now)
+    with as_engine(session):
+        cities = dict(session.execute(select(Plot.id, Plot.city).where(Plot.id.in_(facts))).all())
+    lifted, broken = _exemptions(session, set(cities.values()))
+    sets = gate.all()
+    found = {}
+    for plot_id, fact in facts.items():
+        if broken:
+            fact = plot_facts.with_failure(fact, "rules", broken)
+        rules = in_force(sets, lifted, cities.get(plot_id, ""), plot_id, day)
+        found[plot_id] = Judged(fact, readiness(fact, rules, day))
+    return found
 
 
 def readiness_of(
     session: Session, plot_ids: Sequence[int], gate: Gate, now: datetime
 ) -> dict[int, Readiness]:
     """Judge plots by their stored facts. A plot that does not exist has no entry."""
-    day = local_date(now)
-    with as_engine(session):
-        facts = _facts(session, plot_ids)
-    return {plot_id: readiness(fact, gate, day) for plot_id, fact in facts.items()}
+    return {plot_id: one.readiness for plot_id, one in judged(session, plot_ids, gate, now).items()}
+
+
+def _exemptions(session: Session, cities: set[str]) -> tuple[Sequence[Exemption], str]:
+    """The exemptions of the cities; where they cannot be read none, and what happened."""
+    try:
+        with as_engine(session), session.begin_nested():
+            return tuple(rule_book.exemptions(session, cities)), ""
+    except Exception as error:  # noqa: BLE001 - the gate fails closed, whatever broke
+        return (), type(error).__name__
 
 
 def list_plot(
@@ -79,32 +89,53 @@ def list_plot(
         NotReady: with all blockers; also when the database's own gate refuses.
         Conflict: the plot is on offer already, or was sold.
     """
-    lock_plots(session, [plot_id])
+    made, refused = list_plots(session, [plot_id], gate, account_id=account_id, now=now)
+    if refused:
+        raise NotReady(refused[plot_id])
+    return made[plot_id]
+
+
+def list_plots(
+    session: Session, plot_ids: Iterable[int], gate: Gate, *, account_id: int | None, now: datetime
+) -> tuple[dict[int, Listing], dict[int, tuple[Blocker, ...]]]:
+    """Put plots on offer, judged in one pass; return the listings, and what is missing for those that may not be.
+
+    Raises:
+        NotFound: one is not a plot of the asker's.
+        NotReady: the database's own gate refuses; nothing is listed.
+        Conflict: one is on offer already, or was sold.
+    """
+    ids = list(dict.fromkeys(plot_ids))
+    lock_plots(session, ids)
     _take_turn(session)
-    plot = session.scalar(
+    plots = session.scalars(
         select(Plot)
-        .where(Plot.id == plot_id, Plot.office_id == actor_of(session).organisation_id)
-        .with_for_update(of=Plot)
-    )
-    if plot is None:
+        .where(Plot.id.in_(ids), Plot.office_id == actor_of(session).organisation_id)
+        .order_by(Plot.id)
+        .execution_options(populate_existing=True)
+    ).all()
+    if len(plots) != len(ids):
         raise NotFound
     taken = Listing.state.in_(("listed", "suspended", "sold"))
-    if session.scalar(select(Listing.id).where(Listing.plot_id == plot_id, taken)):
+    if session.scalar(select(Listing.id).where(Listing.plot_id.in_(ids), taken).limit(1)):
         raise Conflict(N_("地块已经上架或成交。"))
-    verdict = _judge(session, plot, gate, now)
-    listing = Listing(
-        plot_id=plot.id,
-        office_id=plot.office_id,
-        city=plot.city,
-        verdict_id=verdict.id,
-        listed_at=now,
-        listed_by=account_id,
-        changed_at=now,
-    )
-    session.add(listing)
+    issued, refused = _certify(session, plots, gate, now)
+    made = {
+        one.plot_id: Listing(
+            plot_id=one.plot_id,
+            office_id=one.office_id,
+            city=one.city,
+            certificate_id=one.id,
+            listed_at=now,
+            listed_by=account_id,
+            changed_at=now,
+        )
+        for one in issued
+    }
+    session.add_all(made.values())
     _flush(session)
-    tell(session, [listing], now)
-    return listing
+    tell(session, list(made.values()), now)
+    return made, refused
 
 
 def move_listing(
@@ -135,8 +166,10 @@ def move_listing(
     if state not in MOVES.get(listing.state, ()):
         raise Conflict(N_("上架状态不允许这样变更。"))
     if state == "listed":
-        plot = session.get_one(Plot, listing.plot_id)
-        listing.verdict_id = _judge(session, plot, gate, now).id
+        issued, refused = _certify(session, [session.get_one(Plot, plot_id)], gate, now)
+        if refused:
+            raise NotReady(refused[plot_id])
+        listing.certificate_id = issued[0].id
     listing.state, listing.state_reason, listing.changed_at = state, reason, now
     _flush(session)
     reserving.listing_moved(session, plot_id, state, now)
@@ -160,10 +193,22 @@ def suspend_lapsed(
         _take_turn(session)
         offered = session.scalars(query.with_for_update(of=Listing)).all()
         found = readiness_of(session, [x.plot_id for x in offered], gate, now)
-        lapsed = [x for x in offered if not found[x.plot_id].may_list]
-        for listing in lapsed:
-            listing.state, listing.state_reason = "suspended", LAPSED
+        valid = set(
+            session.scalars(
+                select(Certificate.id).where(
+                    Certificate.id.in_([x.certificate_id for x in offered]),
+                    Certificate.valid_until > now,
+                )
+            )
+        )
+        lapsed = []
+        for listing in offered:
+            ready = found.get(listing.plot_id, Readiness((Blocker("plot", LAPSED),))).may_list
+            if ready and listing.certificate_id in valid:
+                continue
+            listing.state, listing.state_reason = "suspended", EXPIRED if ready else LAPSED
             listing.changed_at = now
+            lapsed.append(listing)
         session.flush()
         tell(session, lapsed, now)
     return lapsed
@@ -186,25 +231,32 @@ def _take_turn(session: Session) -> None:
     session.execute(select(func.pg_advisory_xact_lock(TURN)))
 
 
-def _judge(session: Session, plot: Plot, gate: Gate, now: datetime) -> Verdict:
-    found = readiness_of(session, [plot.id], gate, now)[plot.id]
-    if not found.may_list:
-        raise NotReady(found.blockers)
-    verdict = Verdict(
-        plot_id=plot.id,
-        office_id=plot.office_id,
-        plot_revision=plot.revision,
-        ready=True,
-        blockers=[],
-        warnings=[_plain(w) for w in found.warnings],
-        inputs=_inputs(session, plot.id),
-        rule_version=gate.version,
-        evaluated_at=now,
-        valid_until=now + timedelta(days=gate.verdict_days),
+def _certify(
+    session: Session, plots: Sequence[Plot], gate: Gate, now: datetime
+) -> tuple[list[Certificate], dict[int, tuple[Blocker, ...]]]:
+    """Judge plots, by the rule and by the database's own; certify those that are ready, and say what the others lack."""
+    ids = [plot.id for plot in plots]
+    found = judged(session, ids, gate, now)
+    refused = {i: x.readiness.blockers for i, x in found.items() if not x.readiness.may_list}
+    for plot_id, missing in _missing(session, [i for i in ids if i not in refused]).items():
+        text = N_("数据库的准入校验没有通过：{missing}。")
+        refused[plot_id] = (Blocker("database", text, {"missing": "、".join(missing)}),)
+    ready = [plot for plot in plots if plot.id not in refused]
+    made = certificates.issue(
+        session,
+        [(plot, found[plot.id].facts, found[plot.id].readiness) for plot in ready],
+        plot_facts.calendar(),
+        local_date(now),
+        now,
     )
-    session.add(verdict)
-    session.flush()
-    return verdict
+    return made, refused
+
+
+def _missing(session: Session, plot_ids: Sequence[int]) -> dict[int, list[str]]:
+    """What the database's own gate misses, by plot; those that lack nothing are not there."""
+    lacks = func.missing_requirements(Plot.id)
+    rows = session.execute(select(Plot.id, lacks).where(Plot.id.in_(plot_ids))).all()
+    return {plot_id: missing for plot_id, missing in rows if missing}
 
 
 def _flush(session: Session) -> None:
@@ -213,92 +265,10 @@ def _flush(session: Session) -> None:
     except DBAPIError as error:
         state = getattr(error.orig, "sqlstate", "")
         if state == _REFUSED:
-            blocker = Blocker("database", N_("数据库的准入校验没有通过。"))
+            blocker = Blocker(
+                "database", N_("数据库的准入校验没有通过：{missing}。"), {"missing": "—"}
+            )
             raise NotReady((blocker,)) from error
         if state == _FINAL:
             raise Conflict(N_("上架状态不允许这样变更。")) from error
         raise
-
-
-def _plain(blocker: Blocker) -> dict[str, Any]:
-    return asdict(blocker)
-
-
-def _inputs(session: Session, plot_id: int) -> dict[str, Any]:
-    """Name the answers and checks a verdict rests on, by version, so that it can be explained later."""
-    with as_engine(session):
-        answers = latest_answers(session, [plot_id])
-        checks = _latest_checks(session, [plot_id])
-    return {
-        "answers": [
-            {"id": a.id, "enterprise": a.enterprise_id, "utility": a.utility, "version": a.version}
-            for a in answers
-        ],
-        "checks": [{"id": c.id, "utility": c.utility} for c in checks],
-    }
-
-
-def _facts(session: Session, plot_ids: Sequence[int]) -> dict[int, PlotFacts]:
-    said = {(a.plot_id, a.utility, a.enterprise_id): a for a in latest_answers(session, plot_ids)}
-    asked: dict[int, dict[Utility, list[Asked]]] = defaultdict(lambda: defaultdict(list))
-    for asked_plot in session.scalars(
-        select(PushPlot)
-        .where(PushPlot.plot_id.in_(plot_ids))
-        .options(joinedload(PushPlot.push).joinedload(Push.enterprise))
-        .order_by(PushPlot.id)
-    ):
-        push = asked_plot.push
-        answer = said.get((asked_plot.plot_id, asked_plot.utility, push.enterprise_id))
-        asked[asked_plot.plot_id][Utility(asked_plot.utility)].append(
-            Asked(push.enterprise.name, push.due_on, _said(answer) if answer else None)
-        )
-    measured = _measured(session, plot_ids)
-    plots = session.execute(
-        select(Plot.id, Plot.revision, SupplyPlan.state)
-        .join(SupplyPlan, SupplyPlan.id == Plot.plan_id)
-        .where(Plot.id.in_(plot_ids))
-    )
-    return {
-        plot_id: PlotFacts(
-            revision,
-            state == "released",
-            {utility: tuple(who) for utility, who in asked[plot_id].items()},
-            measured[plot_id],
-        )
-        for plot_id, revision, state in plots
-    }
-
-
-def _said(answer: Answer) -> Said:
-    return Said(
-        AnswerVerdict(answer.verdict),
-        answer.plot_revision,
-        answer.ready_by,
-        answer.valid_until,
-        answer.reason,
-    )
-
-
-def _measured(session: Session, plot_ids: Sequence[int]) -> dict[int, dict[Utility, Measured]]:
-    checks = _latest_checks(session, plot_ids)
-    near = session.execute(
-        select(NearFacility.check_id, func.min(NearFacility.distance_m))
-        .where(NearFacility.check_id.in_([c.id for c in checks]))
-        .group_by(NearFacility.check_id)
-    )
-    nearest: dict[int, float] = dict(near.all())
-    measured: dict[int, dict[Utility, Measured]] = defaultdict(dict)
-    for check in checks:
-        measured[check.plot_id][Utility(check.utility)] = Measured(
-            nearest.get(check.id), check.served_share
-        )
-    return measured
-
-
-def _latest_checks(session: Session, plot_ids: Sequence[int]) -> Sequence[Check]:
-    return session.scalars(
-        select(Check)
-        .ext(distinct_on(Check.plot_id, Check.utility))
-        .where(Check.plot_id.in_(plot_ids))
-        .order_by(Check.plot_id, Check.utility, Check.measured_at.desc())
-    ).all()

@@ -1,65 +1,59 @@
-"""The gate's verdicts and the listings in the land supermarket (土地超市) that rest on them (R5, R6)."""
+"""Listings in the land supermarket (土地超市); each rests on a certificate (R5, R6)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, Select, String, func, select, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Select,
+    String,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
+from landready.certificates import Certificate
 from landready.db import Base, Id, as_engine
 from landready.errors import NotFound
 from landready.plans import Plot
 
 
-class GateRule(Base):
-    """Which utility blocks a listing. Written from config.toml by the owner role only; the trigger reads it."""
-
-    __tablename__ = "gate_rule"
-    utility: Mapped[str] = mapped_column(String(20), primary_key=True)
-    effect: Mapped[str] = mapped_column(String(10))
-    source: Mapped[str] = mapped_column(String(300))
-    since: Mapped[date] = mapped_column(Date)
-    version: Mapped[str] = mapped_column(String(40))
-    horizon_days: Mapped[int]
-    __table_args__ = (CheckConstraint("effect in ('block','warn')", name="effect"),)
-
-
-class Verdict(Base):
-    """What the gate said of one plot revision at one moment, with the facts it rested on."""
-
-    __tablename__ = "verdict"
-    id: Mapped[Id]
-    plot_id: Mapped[int] = mapped_column(ForeignKey("plot.id"), index=True)
-    office_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
-    plot_revision: Mapped[int]
-    ready: Mapped[bool]
-    blockers: Mapped[list[Any]]
-    warnings: Mapped[list[Any]]
-    inputs: Mapped[dict[str, Any]]
-    rule_version: Mapped[str] = mapped_column(String(40))
-    evaluated_at: Mapped[datetime]
-    valid_until: Mapped[datetime]
-
-
 class Listing(Base):
-    """A plot offered for trading. Exists only with a positive verdict; the database refuses any other."""
+    """A plot offered for trading. On offer only with a certificate that carries it; the database refuses any other.
+
+    `earlier_verdict` is what a listing from before there were certificates rested on; those have none until they are resumed.
+    """
 
     __tablename__ = "listing"
     id: Mapped[Id]
     plot_id: Mapped[int] = mapped_column(ForeignKey("plot.id"), index=True)
     office_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"), index=True)
     city: Mapped[str] = mapped_column(String(6), index=True)
-    verdict_id: Mapped[int] = mapped_column(ForeignKey("verdict.id"))
+    certificate_id: Mapped[int | None] = mapped_column(BigInteger)
+    earlier_verdict: Mapped[dict[str, Any] | None]
     state: Mapped[str] = mapped_column(String(20), default="listed")
     state_reason: Mapped[str] = mapped_column(String(500), default="")
     listed_at: Mapped[datetime]
     listed_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
     changed_at: Mapped[datetime]
     plot: Mapped[Plot] = relationship()
-    verdict: Mapped[Verdict] = relationship()
+    certificate: Mapped[Certificate | None] = relationship(
+        primaryjoin="foreign(Listing.certificate_id) == Certificate.id"
+    )
     __table_args__ = (
+        CheckConstraint("state <> 'listed' or certificate_id is not null", name="certificate"),
+        # A certificate of the same plot, office and city.
+        ForeignKeyConstraint(
+            ["certificate_id", "plot_id", "office_id", "city"],
+            ["certificate.id", "certificate.plot_id", "certificate.office_id", "certificate.city"],
+        ),
         CheckConstraint("state in ('listed','suspended','withdrawn','sold')", name="state"),
         # A plot is offered once at a time, and sold once.
         Index(
@@ -168,7 +162,7 @@ def moves_of(session: Session, plot_id: int) -> Sequence[ListingMove]:
 
 
 def listing_page(session: Session, listing_id: int) -> Listing:
-    """Return a listing with its plot and verdict.
+    """Return a listing with its plot and certificate.
 
     Raises:
         NotFound: no such listing, or one that was withdrawn, whose plot is the office's own again.
@@ -177,7 +171,7 @@ def listing_page(session: Session, listing_id: int) -> Listing:
         select(Listing)
         .join(Listing.plot)
         .where(Listing.id == listing_id)
-        .options(joinedload(Listing.plot).joinedload(Plot.office), joinedload(Listing.verdict))
+        .options(joinedload(Listing.plot).joinedload(Plot.office), joinedload(Listing.certificate))
     )
     if listing is None:
         raise NotFound

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from landready import gate, servers
+from landready import rule_book, servers
 from landready.db import APP_ROLE
 from landready.errors import LandreadyError
 from landready.settings import ROOT, Settings
@@ -30,12 +30,13 @@ def upgrade(settings: Settings, revision: str = "head") -> None:
 
     Raises:
         MigrationError: the server does not answer, or the owner's account lacks a right.
+        BadSettings: changed rules have the version of others that were in force.
     """
     with _owner(settings) as connection:
         _prepare(connection, settings)
         alembic.command.upgrade(config(connection, _secret_key(settings)), revision)
         if revision == "head":
-            gate.write_rules(connection, settings.gate)
+            rule_book.write(connection, settings.gate)
             connection.commit()
 
 

@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter
-from sqlalchemy import and_, func, select
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import and_, cast, func, select
+from sqlalchemy.dialects.postgresql import JSONB, distinct_on
 from sqlalchemy.orm import Session
 
 from landready import outbox
 from landready.answers import Answer
 from landready.asked import answered
+from landready.certificates import Certificate
 from landready.checks import Check
 from landready.db import as_engine
 from landready.disputes import disputed
-from landready.listings import Listing, Verdict
+from landready.listings import Listing
 from landready.organisations import Organisation
 from landready.plans import Plot
 from landready.pushes import Push, PushPlot
@@ -68,6 +69,17 @@ class Said(BaseModel):
     )
 
 
+class Exempted(BaseModel):
+    """A supervisor's change of the rules for a time, which lets a condition warn that else blocks."""
+
+    document: str
+    reason: str
+    issuer: str
+    lifts: list[str]
+    start: date
+    end: date = Field(description="its last day")
+
+
 class Offer(BaseModel):
     """One listing. `state`: listed, suspended, withdrawn, sold; only `listed` may be traded."""
 
@@ -89,9 +101,16 @@ class Offer(BaseModel):
     quarter: str
     illustrative_boundary: bool
     boundary: dict[str, object] = Field(description="GeoJSON MultiPolygon, EPSG:4490 lon/lat")
-    verdict_at: datetime
-    verdict_valid_until: datetime
-    rule_version: str
+    certificate: str | None = Field(
+        None,
+        description="number of the certificate of readiness; null: ended before there were any",
+    )
+    verdict_at: datetime | None = Field(description="when the certificate was issued")
+    verdict_valid_until: datetime | None
+    rule_version: str | None = Field(description="rules in force, with the documents of exceptions")
+    exemptions: list[Exempted] = Field(
+        default=[], description="legal exceptions that the listing rests on"
+    )
     said: list[Said]
     listed_at: datetime
     changed_at: datetime = Field(
@@ -116,6 +135,7 @@ def offers(session: Session, listing_ids: Sequence[int]) -> list[Offer]:
     for facts in found.values():
         facts["boundary"] = json.loads(facts["boundary"])
         facts["said"] = said[facts["plot_id"]]
+        facts["exemptions"] = facts["exemptions"] or []
     return _OFFERS.validate_python([found[number] for number in listing_ids if number in found])
 
 
@@ -164,15 +184,17 @@ def _listings(listing_ids: Sequence[int]) -> Any:  # noqa: ANN401 - a select of 
             Plot.quarter,
             Plot.illustrative.label("illustrative_boundary"),
             func.ST_AsGeoJSON(Plot.geom, _DIGITS).label("boundary"),
-            Verdict.evaluated_at.label("verdict_at"),
-            Verdict.valid_until.label("verdict_valid_until"),
-            Verdict.rule_version,
+            Certificate.issued_at.label("verdict_at"),
+            Certificate.valid_until.label("verdict_valid_until"),
+            Certificate.rule_version,
+            Certificate.number.label("certificate"),
+            cast(Certificate.body, JSONB)["rules"]["exemptions"].label("exemptions"),
             Listing.listed_at,
             Listing.changed_at,
         )
         .join(Plot, Plot.id == Listing.plot_id)
         .join(Organisation, Organisation.id == Listing.office_id)
-        .join(Verdict, Verdict.id == Listing.verdict_id)
+        .outerjoin(Certificate, Certificate.id == Listing.certificate_id)
         .where(Listing.id.in_(listing_ids))
     )
 

@@ -25,6 +25,7 @@ from landready.pushes import Push, PushState
 from landready.readiness import Readiness
 from landready.settings import Gate
 from landready.shapes import to_geojson
+from landready.standing import waits
 
 # Plans that the page links to.
 PLANS = 100
@@ -142,8 +143,7 @@ def _plans(session: Session, found: dict[str, Figures], gate: Gate, now: datetim
 def _stage(found: Readiness) -> PlotState:
     if found.may_list:
         return PlotState.READY
-    waiting = all(blocker.code == "unanswered" for blocker in found.blockers)
-    return PlotState.WAITING if waiting else PlotState.BLOCKED
+    return PlotState.WAITING if waits(found) else PlotState.BLOCKED
 
 
 def _pushes(session: Session, found: dict[str, Figures], day: date) -> list[Late]:

@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 
 from geo.problems import N_, Problem
 from landready import demand, drafts, systems, uploads
+from landready import gate as gate_
 from landready.blockers import Blocker
 from landready.db import actor_of
-from landready.errors import Conflict, Invalid, NotFound, NotReady
-from landready.gate import list_plot, lock_plots, move_listing
+from landready.errors import Conflict, Invalid, NotFound
+from landready.gate import move_listing
 from landready.landuse import System
 from landready.listings import Listing
 from landready.organisations import Organisation
@@ -201,22 +202,16 @@ def _receive(
 def list_plots(
     session: Session, plot_ids: Iterable[int], gate: Gate, now: datetime
 ) -> dict[int, tuple[Blocker, ...]]:
-    """Put plots on offer; return what is missing for those that may not be. Each plot is tried for itself.
+    """Put plots on offer; return what is missing for those that may not be.
 
     Raises:
         NotFound: one is not a plot of the asker's.
+        NotReady: the database's own gate refuses what the rule found ready; nothing is listed.
         Conflict: one is on offer already, or was sold.
     """
-    plot_ids = list(plot_ids)
-    lock_plots(session, plot_ids)
-    refused = {}
-    for plot_id in plot_ids:
-        try:
-            with session.begin_nested():
-                list_plot(session, plot_id, gate, account_id=actor_of(session).account_id, now=now)
-        except NotReady as error:
-            refused[plot_id] = error.blockers
-    return refused
+    asker = actor_of(session)
+    with session.begin_nested():
+        return gate_.list_plots(session, plot_ids, gate, account_id=asker.account_id, now=now)[1]
 
 
 def change_listing(

@@ -23,7 +23,7 @@ from landready.plans import Plot, SupplyPlan, Upload
 from landready.pushes import Push, PushPlot, PushState
 from landready.readiness import Readiness
 from landready.settings import Gate
-from landready.standing import Cell, Standing, cell
+from landready.standing import Cell, cell, waits
 from landready.utilities import Utility
 
 PAGE = 20
@@ -44,6 +44,11 @@ class PlotLine:
         return self.listing is not None and self.listing.state != "withdrawn"
 
     @property
+    def title_open(self) -> bool:
+        """May its title be stated? Not while it is on offer, and never again once it is sold."""
+        return self.listing is None or self.listing.state in ("suspended", "withdrawn")
+
+    @property
     def may_list(self) -> bool:
         return self.readiness.may_list and not self.offered
 
@@ -54,8 +59,7 @@ class PlotLine:
             return "listed"
         if self.readiness.may_list:
             return "ready"
-        missing = [c for c in self.cells if c.blocks and not c.standing.good]
-        return "waiting" if all(c.standing is Standing.WAITING for c in missing) else "blocked"
+        return "waiting" if waits(self.readiness) else "blocked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +204,9 @@ def plot_lines(
             plot,
             ready[plot.id],
             tuple(
-                cell(u, plot, ready[plot.id], answers[plot.id], gate, day) for u in gate.utilities
+                cell(u, plot, ready[plot.id], answers[plot.id], rules, day)
+                for rules in [ready[plot.id].rules or gate]
+                for u in rules.utilities
             ),
             listings.get(plot.id),
         )
@@ -232,7 +238,7 @@ def plot_page(
     return line, [
         UtilityPage(
             cell,
-            gate.utilities[cell.utility].source,
+            (line.readiness.rules or gate).requirement(cell.utility).source,
             measured.get(cell.utility),
             tuple(questions[cell.utility]),
             tuple(b for b in missing if b.utility is cell.utility),

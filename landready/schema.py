@@ -6,6 +6,7 @@ from landready import (
     answers,
     applications,
     base_layers,
+    certificates,
     checks,
     deadlines,
     demand,
@@ -19,6 +20,8 @@ from landready import (
     pushes,
     reminders,
     reservations,
+    rule_book,
+    titles,
     works,
 )
 from landready import tenancy as tenancy  # the walls come with the tables
@@ -31,6 +34,7 @@ __all__ = [
     "answers",
     "applications",
     "base_layers",
+    "certificates",
     "checks",
     "deadlines",
     "demand",
@@ -44,5 +48,7 @@ __all__ = [
     "pushes",
     "reminders",
     "reservations",
+    "rule_book",
+    "titles",
     "works",
 ]

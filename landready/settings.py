@@ -3,7 +3,6 @@
 import os
 import tomllib
 from collections.abc import Mapping
-from datetime import date
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
@@ -19,7 +18,7 @@ from pydantic import (
 )
 
 from landready.errors import BadSettings
-from landready.utilities import Utility
+from landready.rule_sets import Gate as Gate
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -85,21 +84,6 @@ class Route(_Section):
     open_ground: float = Field(default=3.0, ge=1)
     leg_m: PositiveFloat = 300.0
     around_m: PositiveFloat = 1000.0
-
-
-class GateRule(_Section):
-    """What a missing utility does to a listing, with who decided it and since when."""
-
-    effect: Literal["block", "warn"]
-    source: str = Field(min_length=1)
-    since: date
-
-
-class Gate(_Section):
-    version: str
-    commitment_horizon_days: PositiveInt
-    verdict_days: PositiveInt
-    utilities: Mapping[Utility, GateRule]
 
 
 class Market(_Section):

@@ -56,3 +56,9 @@ def loaded(elements: Iterable[WKBElement]) -> Geometries:
     """Return stored geometries as an array of shapely's."""
     found: Geometries = shapely.from_wkb(np.array([e.desc for e in elements], dtype=object))
     return found
+
+
+def from_wkb(shapes: Iterable[bytes]) -> Geometries:
+    """Return shapes read as plain WKB as an array of shapely's."""
+    found: Geometries = shapely.from_wkb(np.array([bytes(wkb) for wkb in shapes], dtype=object))
+    return found

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from geo.problems import N_
 from landready.answers import Answer, AnswerVerdict
+from landready.facts import Said
 from landready.plans import Plot
-from landready.readiness import Readiness, Said, holds
-from landready.settings import Gate
+from landready.readiness import Readiness, holds
+from landready.rule_sets import Rules
 from landready.utilities import Utility
 
 
@@ -24,6 +26,7 @@ class Standing(StrEnum):
     TOO_FAR = "too_far"  # promised, for a day beyond the horizon
     LAPSED = "lapsed"  # answered once, but no answer holds any more
     NOBODY = "nobody"  # no enterprise was asked
+    UNSURE = "unsure"  # an answer holds, but not the check or the capacity under it
 
     @property
     def good(self) -> bool:
@@ -31,6 +34,19 @@ class Standing(StrEnum):
         return self in (Standing.READY, Standing.READY_BY)
 
 
+# Each in the reader's words.
+STANDINGS: Mapping[str, str] = {
+    "ready": N_("已具备"),
+    "ready_by": N_("承诺具备"),
+    "waiting": N_("待答复"),
+    "late": N_("超期未答复"),
+    "not_possible": N_("无法接入"),
+    "not_concerned": N_("不涉及"),
+    "too_far": N_("承诺太远"),
+    "lapsed": N_("需重新答复"),
+    "nobody": N_("无人可问"),
+    "unsure": N_("测算或容量待核"),
+}
 # What a blocker's code says of a utility; the first that is found among a plot's blockers decides.
 _STANDINGS: Mapping[Standing, frozenset[str]] = {
     Standing.WAITING: frozenset({"unanswered"}),
@@ -41,6 +57,13 @@ _STANDINGS: Mapping[Standing, frozenset[str]] = {
     Standing.NOT_CONCERNED: frozenset({"not_concerned"}),
     Standing.NOBODY: frozenset({"nobody_asked"}),
 }
+# Not of what enterprises said, but of what lies beneath it.
+_BENEATH = frozenset(
+    {
+        *("not_measured", "check_revised", "check_broken", "check_stale"),
+        *("reservation_gone", "reservation_broken", "reservation_over"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +81,18 @@ def cell(
     plot: Plot,
     ready: Readiness,
     answers: Iterable[Answer],
-    gate: Gate,
+    rules: Rules,
     day: date,
 ) -> Cell:
     """Say where `plot` stands for `utility` on `day`; `answers` are the newest of each enterprise for this plot."""
-    blocks = gate.utilities[utility].effect == "block"
+    blocks = rules.requirement(utility).effect == "block"
     codes = {b.code for b in ready.blockers + ready.warnings if b.utility is utility}
-    if codes:
+    if codes - _BENEATH:
         standing = next((s for s, known in _STANDINGS.items() if codes & known), Standing.LAPSED)
         return Cell(utility, standing, blocks)
-    holding = [a for a in answers if a.utility == utility and _holds(a, plot, gate, day)]
+    if any(b.utility is utility for b in ready.blockers):
+        return Cell(utility, Standing.UNSURE, blocks)
+    holding = [a for a in answers if a.utility == utility and _holds(a, plot, rules, day)]
     if any(a.verdict == AnswerVerdict.READY for a in holding):
         return Cell(utility, Standing.READY, blocks)
     return Cell(
@@ -78,7 +103,7 @@ def cell(
     )
 
 
-def _holds(answer: Answer, plot: Plot, gate: Gate, day: date) -> bool:
+def _holds(answer: Answer, plot: Plot, rules: Rules, day: date) -> bool:
     said = Said(
         AnswerVerdict(answer.verdict),
         answer.plot_revision,
@@ -86,4 +111,10 @@ def _holds(answer: Answer, plot: Plot, gate: Gate, day: date) -> bool:
         answer.valid_until,
         answer.reason,
     )
-    return holds(said, plot.revision, gate, day)
+    return holds(said, plot.revision, rules, day)
+
+
+def waits(found: Readiness) -> bool:
+    """Is a plot that is not ready still waiting for answers that may come in time, whether its title was stated or not?"""
+    codes = {blocker.code for blocker in found.blockers}
+    return "unanswered" in codes and codes <= {"unanswered", "title_missing"}

@@ -16,13 +16,14 @@ from landready.answer_links import AnswerLink, AnswerLinkUse
 from landready.answers import Answer, Attachment
 from landready.applications import Application, ApplicationField, Item, ItemMove
 from landready.base_layers import BaseFeature, BaseLayer
+from landready.certificates import Certificate
 from landready.checks import Check, NearFacility, ServedShare
 from landready.db import Actor, Base, Role
 from landready.deadlines import ClockPause
 from landready.demand import DemandOverride
 from landready.disputes import Dispute, DisputeFile, DisputeStep
 from landready.layers import Facility, Layer, ServiceArea
-from landready.listings import Listing, ListingMove, Verdict
+from landready.listings import Listing, ListingMove
 from landready.organisations import Account, ApiKey, Organisation
 from landready.outbox import OutboxEvent
 from landready.permits import Permit
@@ -31,6 +32,7 @@ from landready.pushes import Push, PushPlot
 from landready.reminders import Reminder
 from landready.reservations import Reservation
 from landready.routes import ConnectionRoute
+from landready.titles import TitleStatement
 from landready.works import Commitment, Milestone, Works
 
 Rule = Callable[[Actor], ColumnElement[bool]]
@@ -141,7 +143,7 @@ def _override_rule(actor: Actor) -> ColumnElement[bool]:
     )
 
 
-def _of_office(model: type[BaseLayer | BaseFeature]) -> Rule:
+def _of_office(model: type[BaseLayer | BaseFeature | TitleStatement]) -> Rule:
     def rule(actor: Actor) -> ColumnElement[bool]:
         return or_(mine(actor, Role.OFFICE, model.office_id), _supervised(actor, model.office_id))
 
@@ -190,12 +192,12 @@ def _of_dispute(model: type[DisputeStep | DisputeFile]) -> Rule:
     return rule
 
 
-def _verdict_rule(actor: Actor) -> ColumnElement[bool]:
+def _certificate_rule(actor: Actor) -> ColumnElement[bool]:
     listing = _table(Listing)
     return or_(
-        mine(actor, Role.OFFICE, Verdict.office_id),
-        _supervised(actor, Verdict.office_id),
-        exists().where(listing.c.verdict_id == Verdict.id),
+        mine(actor, Role.OFFICE, Certificate.office_id),
+        _supervised(actor, Certificate.office_id),
+        exists().where(listing.c.certificate_id == Certificate.id),
     )
 
 
@@ -266,7 +268,8 @@ RULES: dict[type[Base], Rule] = {
     Works: of_office_or_enterprise(Works),
     Milestone: of_office_or_enterprise(Milestone),
     Commitment: of_office_or_enterprise(Commitment),
-    Verdict: _verdict_rule,
+    Certificate: _certificate_rule,
+    TitleStatement: _of_office(TitleStatement),
     ListingMove: lambda _actor: true(),
     Permit: _permit_rule,
     Application: lambda actor: _application_seen(actor, Application),

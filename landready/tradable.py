@@ -108,7 +108,7 @@ def answer(session: Session, question: Question, settings: Settings, now: dateti
         plot_id=listing.plot_id if listing else None,
         plot_code=listing.plot.code if listing else None,
         plot_revision=listing.plot.revision if listing else None,
-        rule_version=listing.verdict.rule_version if listing else None,
+        rule_version=listing.certificate.rule_version if listing and listing.certificate else None,
         issued_at=now.isoformat(),
         expires_at=(now + timedelta(seconds=settings.market.answer_seconds)).isoformat(),
     )
@@ -116,7 +116,7 @@ def answer(session: Session, question: Question, settings: Settings, now: dateti
 
 def _listings(session: Session, question: Question) -> Sequence[Listing]:
     """Return the listing meant: of a plot its newest. Several: as many plots are on offer under one code."""
-    query = select(Listing).options(joinedload(Listing.plot), joinedload(Listing.verdict))
+    query = select(Listing).options(joinedload(Listing.plot), joinedload(Listing.certificate))
     if question.listing_id is not None:
         return session.scalars(query.where(Listing.id == question.listing_id)).all()
     coded = session.scalars(
@@ -140,9 +140,10 @@ def _reasons(
     reasons = []
     if listing.state != "listed":
         reasons.append(_no(listing.state, reason=listing.state_reason))
-    if not (listing.verdict.ready and listing.verdict.valid_until > now):
+    certificate = listing.certificate
+    if not (certificate and certificate.ready and certificate.valid_until > now):
         reasons.append(_no("certificate_expired"))
-    if listing.verdict.plot_revision != listing.plot.revision:
+    if certificate and certificate.plot_revision != listing.plot.revision:
         reasons.append(_no("plot_changed"))
     judged = readiness_of(session, [listing.plot_id], settings.gate, now)[listing.plot_id]
     return reasons + [

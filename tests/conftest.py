@@ -17,12 +17,12 @@ from psycopg import sql
 from sqlalchemy import Engine, create_engine, make_url
 from sqlalchemy.pool import NullPool
 
-from landready import migrate, places, servers
+from landready import migrate, places, rule_book, servers
 from landready.db import connect
 from landready.settings import ROOT, Settings, load
 
 # Filled by migrations, not by use: a clean state keeps them.
-REFERENCE_TABLES = {"alembic_version", "spatial_ref_sys", "gate_rule"}
+REFERENCE_TABLES = {"alembic_version", "spatial_ref_sys"}
 # Like a truncate it waits for whoever still writes, asks no trigger and no foreign key, and starts identities anew.
 _WIPE = """
 CREATE SCHEMA quick;
@@ -106,8 +106,8 @@ def owner(settings: Settings) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def wipe(owner: Engine) -> Iterator[Callable[[], None]]:
-    """Empty the tables. Truncating all of them takes longer than most tests, so a private server deletes their few rows."""
+def wipe(settings: Settings, owner: Engine) -> Iterator[Callable[[], None]]:
+    """Empty the tables but for the rules of the configuration. Truncating all of them takes longer than most tests, so a private server deletes their few rows."""
     url = owner.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url, autocommit=True) as link:
         quick = link.execute("SELECT to_regnamespace('quick') IS NOT NULL").fetchone() == (True,)
@@ -119,6 +119,8 @@ def wipe(owner: Engine) -> Iterator[Callable[[], None]]:
                 link.execute("SELECT quick.wipe(%s)", [ours])
             else:
                 link.execute(f"TRUNCATE {', '.join(ours)} RESTART IDENTITY CASCADE")
+            with owner.begin() as connection:
+                rule_book.write(connection, settings.gate)
 
         yield do
 

@@ -1,22 +1,30 @@
 """Rows for tests, everything defaulted: a test names what it is about. They need a transaction of the engine."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import count
 from typing import TypeVar
 
 import shapely
 from argon2 import PasswordHasher
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from geo.crs import geodesic_area_m2
+from landready import certificates, plot_facts
 from landready.answers import Answer
 from landready.base_layers import BaseFeature, BaseLayer
+from landready.certificates import Certificate
+from landready.checks import Check
+from landready.facts import PlotFacts
 from landready.layers import Facility, Layer, ServiceArea, seal
 from landready.organisations import Account, Organisation, issue_key
 from landready.plans import Plot, SupplyPlan, Upload
 from landready.pushes import Push, PushPlot
+from landready.readiness import Readiness
+from landready.settings import load
 from landready.shapes import geojson_of, multi, stored
+from landready.titles import TitleStatement
 from landready.utilities import Utility
 
 NOW = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)  # a Monday morning in Hainan
@@ -126,9 +134,14 @@ def feature(geometry: shapely.Geometry, row: int = 1, **properties: object) -> d
 
 
 def make_plan(
-    session: Session, office: Organisation | None = None, *, plots: int = 0, **given: object
+    session: Session,
+    office: Organisation | None = None,
+    *,
+    plots: int = 0,
+    north: float = 0,
+    **given: object,
 ) -> SupplyPlan:
-    """A draft with `plots` squares in a row, 200 m apart; `state="released"` makes it a released one."""
+    """A draft with `plots` squares in a row, 200 m apart and `north` metres up; `state="released"` makes it a released one."""
     office = office or make_office(session)
     values: dict[str, object] = {
         "city": office.city,
@@ -144,7 +157,7 @@ def make_plan(
         SupplyPlan(office_id=office.id, upload_id=upload.id, **{**values, **given}),
     )
     for number in range(plots):
-        make_plot(session, plan, geometry=square(200 * number), row=number + 1)
+        make_plot(session, plan, geometry=square(200 * number, north), row=number + 1)
     session.refresh(plan, ["plots"])
     return plan
 
@@ -166,8 +179,54 @@ def make_plot(session: Session, plan: SupplyPlan | None = None, **given: object)
         "quarter": "2026Q2",
         "geom": stored([multi(geometry)])[0],
     }
+    clear = given.pop("clear", True)
     plot = Plot(plan_id=plan.id, office_id=plan.office_id, city=plan.city, **{**values, **given})
-    return _add(session, plot)
+    _add(session, plot)
+    if clear:
+        make_title(session, plot)
+    return plot
+
+
+def make_title(session: Session, plot: Plot, **given: object) -> TitleStatement:
+    """The statement that the plot's land is clear."""
+    values: dict[str, object] = {
+        "plot_revision": plot.revision,
+        "clear": True,
+        "document": "净地证明〔2026〕1号",
+        "document_date": date(2026, 1, 5),
+        "stated_at": NOW,
+    }
+    return _add(
+        session,
+        TitleStatement(plot_id=plot.id, office_id=plot.office_id, **{**values, **given}),
+    )
+
+
+def make_certificate(session: Session, plot: Plot, **given: object) -> Certificate:
+    """A certificate of a plot that nothing was asked about, continuing its city's chain."""
+    rules = load(env={}).gate.all()[0]
+    now = given.pop("now", NOW)
+    facts = PlotFacts(plot.revision, released=True)
+    judged = [(plot, facts, Readiness(rules=rules, **given))]
+    return certificates.issue(session, judged, plot_facts.calendar(), NOW.date(), now)[0]
+
+
+def make_check(session: Session, plot: Plot, utility: Utility | str, **given: object) -> Check:
+    """A check that found the plot served and no facility near."""
+    values: dict[str, object] = {
+        "plot_revision": plot.revision,
+        "measured_at": NOW,
+        "working_crs": "EPSG:4546",
+        "radius_m": 2000.0,
+        "served_share": 1.0,
+        "layers": [],
+    }
+    return _add(
+        session,
+        Check(
+            plot_id=plot.id, office_id=plot.office_id, utility=str(utility), **{**values, **given}
+        ),
+    )
 
 
 def make_layer(
@@ -240,7 +299,7 @@ def make_push(
     enterprise: Organisation | None = None,
     **given: object,
 ) -> Push:
-    """A plan pushed to an enterprise: every plot for each of its utilities."""
+    """A plan pushed to an enterprise: every plot for each of its utilities, measured a minute before where it was not yet."""
     plan = plan or make_plan(session, plots=1, state="released")
     enterprise = enterprise or make_enterprise(session)
     values: dict[str, object] = {"pushed_at": NOW, "due_on": date(2026, 3, 9)}
@@ -253,8 +312,15 @@ def make_push(
     )
     _add(session, push)
     session.refresh(plan, ["plots"])
+    pairs = select(Check.plot_id, Check.utility).where(
+        Check.plot_id.in_([plot.id for plot in plan.plots])
+    )
+    measured = {tuple(pair) for pair in session.execute(pairs)}
     for plot in plan.plots:
         for utility in enterprise.utilities:
+            if (plot.id, utility) not in measured:
+                before = push.pushed_at - timedelta(minutes=1)
+                make_check(session, plot, utility, measured_at=before)
             session.add(
                 PushPlot(
                     push_id=push.id,

@@ -1,5 +1,6 @@
 """Migrations and models tell one story."""
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -7,6 +8,7 @@ from sqlalchemy import inspect, text
 
 import push.models  # noqa: F401 - its tables belong to the metadata
 from landready import migrate
+from landready.errors import BadSettings
 from landready.schema import Base
 
 
@@ -36,12 +38,19 @@ def test_up_down_and_up_again(settings, owner, engine):
     engine.dispose()  # its connections remember the dropped tables
     with owner.connect() as connection:
         assert set(Base.metadata.tables) <= set(inspect(connection).get_table_names())
-        assert connection.scalar(text("select count(*) from gate_rule")) == 6
+        assert connection.scalar(text("select count(*) from rule_set")) == 1
 
 
 def test_rule_in_the_database_follows_the_configuration(settings, owner):
-    looser = settings.gate.model_copy(update={"version": "next"})
-    migrate.upgrade(settings.model_copy(update={"gate": looser}))
+    """Appended, never overwritten; and one version has one content."""
+    newest = text("select version from rule_set order by id desc limit 1")
+    looser = settings.gate.model_copy(update={"version": "next", "check_days": 400})
+    for gate, version in ((looser, "next"), (looser, "next"), (settings.gate, "2024-1")):
+        migrate.upgrade(settings.model_copy(update={"gate": gate}))
+        with owner.connect() as connection:
+            assert connection.scalar(newest) == version
     with owner.connect() as connection:
-        assert connection.scalars(text("select distinct version from gate_rule")).all() == ["next"]
-    migrate.upgrade(settings)
+        assert connection.scalar(text("select count(*) from rule_set")) == 3
+    other = settings.gate.model_copy(update={"version": "next"})
+    with pytest.raises(BadSettings, match="next"):
+        migrate.upgrade(settings.model_copy(update={"gate": other}))

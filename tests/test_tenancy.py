@@ -25,7 +25,8 @@ ONE_EACH = [
     "answer_batch",
     "clock_pause",
     "reminder",
-    "verdict",
+    "certificate",
+    "title_statement",
     "permit",
     "application",
     "application_field",
@@ -54,7 +55,7 @@ SEEN: dict[str, dict[str, int]] = {
         "account": 1,
     },
     "enterprise": {
-        **dict.fromkeys([t for t in ONE_EACH if t != "verdict"], 1),
+        **dict.fromkeys([t for t in ONE_EACH if t not in ("certificate", "title_statement")], 1),
         "upload": 1,
         "push": 2,
         "item": 1,
@@ -92,7 +93,7 @@ SEEN: dict[str, dict[str, int]] = {
     },
     "public": {},
 }
-PUBLIC_TABLES = {"organisation", "service_area", "listing", "listing_move", "gate_rule"}
+PUBLIC_TABLES = {"organisation", "service_area", "listing", "listing_move", "rule_set"}
 
 
 @pytest.fixture
@@ -164,7 +165,7 @@ def test_supervisor_of_the_province_sees_both_cities(database, worlds):
 
 def test_administrator_sees_accounts_and_endpoints_and_no_business(database, worlds):
     with transaction(database, Actor(Role.ADMIN, 999)) as session:
-        expected = {"account": 2, "api_key": 2, "endpoint": 2, "endpoint_network": 2}
+        expected = {"account": 4, "api_key": 2, "endpoint": 2, "endpoint_network": 2}
         assert without_rows_nobody_has(session, by_query_layer(session)) == expected
         assert without_rows_nobody_has(session, by_database(session)) == expected
 
@@ -177,7 +178,7 @@ def test_every_table_has_row_level_security_forced(owner):
                 " and not (relrowsecurity and relforcerowsecurity)"
             )
         ).all()
-    assert set(loose) == {"alembic_version", "gate_rule", "spatial_ref_sys"}
+    assert set(loose) == {"alembic_version", "spatial_ref_sys"}
 
 
 def test_every_table_has_a_rule_in_the_query_layer():
@@ -281,8 +282,8 @@ SMUGGLED = {
     ),
     "a listing of a foreign plot": (
         "office",
-        "insert into listing (plot_id, office_id, city, verdict_id, state, state_reason, listed_at, changed_at)"
-        " values (:plot, :me, '460100', :verdict, 'suspended', '', now(), now())",
+        "insert into listing (plot_id, office_id, city, certificate_id, state, state_reason, listed_at, changed_at)"
+        " values (:plot, :me, '460100', :certificate, 'suspended', '', now(), now())",
     ),
     "an item of the office in a foreign application": (
         "office",
@@ -345,7 +346,7 @@ def test_no_row_is_hung_on_a_row_of_another_tenant(database, worlds, row):
             for name, table, of in (
                 ("plan", "supply_plan", "office_id = :other"),
                 ("plot", "plot", "office_id = :other"),
-                ("verdict", "verdict", "office_id = :other"),
+                ("certificate", "certificate", "office_id = :other"),
                 ("answer", "answer", "office_id = :other"),
                 ("application", "application", "office_id = :other"),
                 ("item", "item", "office_id = :other"),
@@ -371,8 +372,8 @@ def test_listed_plot_is_public_and_its_neighbour_is_not(database, owner, worlds)
         connection.execute(text("alter table listing disable trigger listing_gate"))
         connection.execute(
             text(
-                "insert into listing (plot_id, office_id, city, verdict_id, state, state_reason, listed_at, changed_at)"
-                " select p.id, p.office_id, p.city, v.id, 'listed', '', now(), now() from plot p join verdict v"
+                "insert into listing (plot_id, office_id, city, certificate_id, state, state_reason, listed_at, changed_at)"
+                " select p.id, p.office_id, p.city, v.id, 'listed', '', now(), now() from plot p join certificate v"
                 " on v.plot_id = p.id where p.id = :id"
             ),
             {"id": plot.id},

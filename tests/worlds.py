@@ -2,24 +2,25 @@
 
 import uuid
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from ipaddress import ip_network
 
 import shapely
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from landready import rule_book
 from landready.answer_batches import AnswerBatch
 from landready.answer_links import AnswerLink, AnswerLinkUse
 from landready.answers import Attachment
 from landready.applications import Application, ApplicationField, Item, ItemMove
 from landready.checks import Check, NearFacility, ServedShare
-from landready.db import PUBLIC, Actor, Base, Role
+from landready.clock import today as local_date
+from landready.db import PUBLIC, Actor, Base, Role, acting
 from landready.deadlines import ClockPause
 from landready.demand import DemandOverride
 from landready.disputes import Dispute, DisputeFile, DisputeStep
 from landready.layers import Facility
-from landready.listings import Verdict
 from landready.organisations import Account, ApiKey, Organisation
 from landready.outbox import OutboxEvent
 from landready.permits import Permit
@@ -36,6 +37,7 @@ from tests.factories import (
     make_account,
     make_answer,
     make_base_layer,
+    make_certificate,
     make_department,
     make_enterprise,
     make_key,
@@ -183,18 +185,7 @@ def make_world(session: Session, city: str, x: float) -> World:
             **both,
         )
     )
-    check = add(
-        Check(
-            plot_id=plot.id,
-            office_id=office.id,
-            utility="water",
-            plot_revision=1,
-            measured_at=NOW,
-            working_crs="EPSG:4546",
-            radius_m=1,
-            served_share=1,
-        )
-    )
+    check = session.scalars(select(Check).where(Check.plot_id == plot.id)).one()
     facility = session.scalar(select(Facility).where(Facility.layer_id == layer.id))
     link_shape = shapely.LineString([(110, 20), (110, 20.1)])
     link = stored([link_shape])[0]
@@ -222,20 +213,7 @@ def make_world(session: Session, city: str, x: float) -> World:
             **both,
         )
     )
-    add(
-        Verdict(
-            plot_id=plot.id,
-            office_id=office.id,
-            plot_revision=1,
-            ready=False,
-            blockers=[],
-            warnings=[],
-            inputs={},
-            rule_version="x",
-            evaluated_at=NOW,
-            valid_until=NOW,
-        )
-    )
+    make_certificate(session, plot)
     permit = add(
         Permit(
             permit_no=f"建字第{city}号",
@@ -355,6 +333,11 @@ def make_world(session: Session, city: str, x: float) -> World:
         )
     )
     add(Attempt(delivery_id=delivery.id, enterprise_id=enterprise.id, number=1, started_at=NOW))
+    judge = Actor(Role.SUPERVISOR, supervisor.id, make_account(session, supervisor).id, city)
+    with acting(session, judge):
+        today = local_date(now := datetime.now(UTC))
+        wish = rule_book.Wish(city, ("gas",), today, today, "琼函〔2026〕1号", "x")
+        exemption = rule_book.issue(session, wish, now)
     return World(
         actors={
             "office": accounts["office"].actor,
@@ -366,6 +349,7 @@ def make_world(session: Session, city: str, x: float) -> World:
             "public": PUBLIC,
         },
         ids={
+            "exemption_id": exemption.id,
             "plan_id": plan.id,
             "plot_id": plot.id,
             "push_id": push.id,

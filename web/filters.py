@@ -15,6 +15,8 @@ from landready import answer_codes, cities
 from landready.annex import STATE_NAMES
 from landready.dispute_rules import grounds
 from landready.road_classes import rules
+from landready.rule_sets import OTHERS
+from landready.standing import STANDINGS
 from web.gantt import PROGRESS, PROMISES
 
 UTILITIES = {
@@ -92,17 +94,6 @@ ASKED_REASONS = {
     "beyond_all": N_("地块在所有服务边界之外，需要有企业答复"),
     "not_yet": N_("服务边界未批准或未到生效日期，已有其他企业负责"),
     "elsewhere": N_("服务边界不覆盖，已有其他企业负责"),
-}
-STANDINGS = {
-    "ready": N_("已具备"),
-    "ready_by": N_("承诺具备"),
-    "waiting": N_("待答复"),
-    "late": N_("超期未答复"),
-    "not_possible": N_("无法接入"),
-    "not_concerned": N_("不涉及"),
-    "too_far": N_("承诺太远"),
-    "lapsed": N_("需重新答复"),
-    "nobody": N_("无人可问"),
 }
 STAGES = {
     "listed": N_("已上架或成交"),
@@ -273,6 +264,7 @@ LABELS: dict[str, Mapping[str, str]] = {
     "asked": ASKED_REASONS,
     "standing": STANDINGS,
     "stage": STAGES,
+    "requirement": {**UTILITIES, **OTHERS},
     "delivery": DELIVERY_STATES,
     "demand": DEMAND_STANDINGS,
     "claim": CLAIM_KINDS,

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from geo.problems import Problem
-from landready import board, clock, drafts, misses, planner, progress
+from landready import board, clock, drafts, misses, planner, progress, titles
 from landready.blockers import Blocker
 from landready.db import Role
 from landready.errors import Invalid, NotFound
@@ -17,7 +17,7 @@ from landready.plans import SupplyPlan
 from landready.release import release
 from push import status
 from web import board as board_pages
-from web import maps, plot_shapes, uploads
+from web import maps, plot_shapes, title_form, uploads
 from web.auth import only
 from web.session import capacity_words, database, now, settings
 
@@ -191,6 +191,22 @@ def list_ready(plan_id: int) -> ResponseReturnValue:
     return _to(plan_id, "plots")
 
 
+@pages.post("/plans/<int:plan_id>/title")
+@only(Role.OFFICE)
+def state_title(plan_id: int) -> ResponseReturnValue:
+    """State clear title of every plot of a released plan that is not on offer or sold."""
+    found = progress.plan_of(database(), plan_id)
+    if found.state != "released":
+        raise NotFound
+    ids = titles.of_plan(database(), plan_id).open
+    try:
+        n = titles.state(database(), ids, **title_form.sent(), now=now())
+    except Invalid as error:
+        return _plan_page(found, error.problems), 422
+    flash(_("已记录 %(n)s 个地块的净地声明。", n=n))
+    return _to(plan_id, "title")
+
+
 @pages.post("/plans/<int:plan_id>/deliveries/<int:delivery_id>")
 @only(Role.OFFICE)
 def redeliver(plan_id: int, delivery_id: int) -> ResponseReturnValue:
@@ -222,7 +238,7 @@ def _plan_page(
 ) -> str:
     if found.state == "draft":
         return _draft_page(found, problems)
-    return _released_page(found, refused or {})
+    return _released_page(found, refused or {}, problems)
 
 
 def _draft_page(found: SupplyPlan, said: Sequence[Problem]) -> str:
@@ -261,7 +277,9 @@ def _draft_page(found: SupplyPlan, said: Sequence[Problem]) -> str:
     )
 
 
-def _released_page(found: SupplyPlan, refused: dict[int, tuple[Blocker, ...]]) -> str:
+def _released_page(
+    found: SupplyPlan, refused: dict[int, tuple[Blocker, ...]], problems: Sequence[Problem]
+) -> str:
     judged = board.kept(database(), settings(), found.id, now())
     pushes = progress.pushes_of(database(), found.id)
     codes = progress.codes(database(), found.id) if refused else {}
@@ -272,6 +290,8 @@ def _released_page(found: SupplyPlan, refused: dict[int, tuple[Blocker, ...]]) -
         pushes=pushes,
         today=clock.today(now()),
         deliveries=status.deliveries_of(database(), [push.id for push in pushes]),
+        problems=problems,
+        clear=titles.of_plan(database(), found.id),
         refused=[(code, refused[i]) for i, code in codes.items() if i in refused],
         clocks=settings().clocks,
         colours=maps.COLOURS,

@@ -19,6 +19,7 @@ from landready import (
     progress,
     provisional,
     routes,
+    titles,
 )
 from landready.answers import AnswerVerdict
 from landready.blockers import Blocker
@@ -26,7 +27,7 @@ from landready.db import Role
 from landready.errors import Invalid, NotFound, NotReady
 from landready.needs import needs
 from landready.utilities import Utility
-from web import maps, plot_shapes
+from web import maps, plot_shapes, title_form
 from web.auth import only
 from web.filters import label
 from web.session import capacity_words, database, now, settings
@@ -62,6 +63,18 @@ def change_listing(plot_id: int, listing_id: int) -> ResponseReturnValue:
         return _plot_page(plot_id, problems=error.problems), 422
     flash(_("上架状态已改为“%(state)s”。", state=label(moved.state, "listing")))
     return redirect(url_for("plots.plot", plot_id=moved.plot_id), 303)
+
+
+@pages.post("/plots/<int:plot_id>/title")
+@only(Role.OFFICE)
+def state_title(plot_id: int) -> ResponseReturnValue:
+    """Take the planner's word that the land is clear, or why it is not, with the document."""
+    try:
+        titles.state(database(), [plot_id], **title_form.sent(), now=now())
+    except Invalid as error:
+        return _plot_page(plot_id, problems=error.problems), 422
+    flash(_("已记录净地声明。"))
+    return redirect(url_for("plots.plot", plot_id=plot_id, _anchor="title"), 303)
 
 
 @pages.post("/plots/<int:plot_id>/demand/<utility>")
@@ -130,6 +143,8 @@ def _plot_page(
         **capacity_words(),
         problems=problems,
         refused=refused,
+        title=titles.latest(database(), [plot_id]).get(plot_id),
+        today=clock.today(now()),
         reason=request.form.get("reason", ""),
         points=plot_shapes.connection_points(utilities),
         colours=maps.COLOURS,

@@ -158,6 +158,8 @@ def test_nothing_is_lost_when_worker_redis_and_postgresql_are_killed(
     plan = upload(planner)
     servers_.lose_redis()
     assert "同时推送给 2 家企业" in done(planner.send(f"{plan}/release")).text
+    title = {"document": "净地证明〔2026〕1号", "document_date": "2026-01-05", "clear": "1"}
+    assert "净地声明" in done(planner.send(f"{plan}/title", title)).text
     wait_for(lambda: told(receiver, "plan.released") == 1)
     servers_.start("Redis")
 

@@ -10,13 +10,14 @@ from datetime import date, timedelta
 from threading import Barrier
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.orm import Session
 
 from landready import answering, attachments, files
 from landready.answering import AnswerDraft
 from landready.answers import Answer, AnswerVerdict
 from landready.asked import open_push
+from landready.checks import Check
 from landready.db import ENGINE, Actor, Role, transaction
 from landready.errors import Conflict, Invalid, NotFound
 from landready.gate import readiness_of
@@ -446,6 +447,7 @@ def test_nothing_near_proposes_no_verdict(case: Case, measured: bool) -> None:
         plan = make_plan(session, plots=1, state="released")
         push = make_push(session, plan, water).id
         plot = plan.plots[0].id
+        session.execute(delete(Check))
         if measured:
             measure(session, case.settings, plan.plots, NOW)
         me = actor(water)

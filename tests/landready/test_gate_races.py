@@ -28,7 +28,7 @@ class Story:
             office = make_office(session)
             plan = make_plan(session, office, plots=2, state="released")
             for utility in ("water", "power"):
-                push = make_push(session, plan, make_enterprise(session, utility))
+                push = make_push(session, plan, make_enterprise(session, utility), pushed_at=NOW)
                 for plot in plan.plots:
                     make_answer(session, push, plot=plot, answered_at=NOW)
                 self.push_id = push.id

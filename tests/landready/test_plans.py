@@ -1,5 +1,7 @@
 """Drafts of supply plans: which rows become plots, and what is said of the others."""
 
+from datetime import UTC, datetime
+
 import pytest
 from sqlalchemy import func, select
 
@@ -7,7 +9,7 @@ from landready.db import ENGINE, Actor, Role, transaction
 from landready.drafts import draft_plan, may_release, problems_of, redraft
 from landready.errors import Conflict
 from landready.landuse import code_of
-from landready.listings import Listing, Verdict
+from landready.listings import Listing
 from landready.plans import Plot
 from landready.shapes import from_geojson, loaded, to_geojson
 from landready.uploads import remap
@@ -157,16 +159,12 @@ def list_unchecked(session, plan):
     (plot,) = plan.plots
     for utility in ("water", "power"):
         enterprise = make.make_enterprise(session, utility)
-        make.make_answer(session, make.make_push(session, plan, enterprise))
-    verdict = Verdict(
-        plot_id=plot.id, office_id=plan.office_id, plot_revision=1, ready=True, blockers=[],
-        warnings=[], inputs={}, rule_version="test", evaluated_at=func.now(),
-        valid_until=func.now() + func.make_interval(0, 0, 0, 1),
-    )  # fmt: skip
-    session.add(verdict)
-    session.flush()
+        make.make_answer(
+            session, make.make_push(session, plan, enterprise, pushed_at=datetime.now(UTC))
+        )
+    certificate = make.make_certificate(session, plot, now=datetime.now(UTC))
     listing = Listing(
-        plot_id=plot.id, office_id=plan.office_id, city=plan.city, verdict_id=verdict.id,
+        plot_id=plot.id, office_id=plan.office_id, city=plan.city, certificate_id=certificate.id,
         state="listed", listed_at=make.NOW, changed_at=make.NOW,
     )  # fmt: skip
     session.add(listing)

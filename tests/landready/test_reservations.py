@@ -245,7 +245,7 @@ def test_an_unknown_need_is_reserved_as_unknown(case: Case) -> None:
 def offered(case: Case, session: Session, plot_id: int, now: datetime) -> Listing:
     """The plot on offer, power answered by a company of its own."""
     power = make_enterprise(session, "power")
-    push = make_push(session, session.get_one(SupplyPlan, case.plan), power)
+    push = make_push(session, session.get_one(SupplyPlan, case.plan), power, pushed_at=now)
     make_answer(session, push, plot=session.get_one(Plot, plot_id))
     with acting(session, case.office):
         return gate.list_plot(session, plot_id, case.settings.gate, account_id=None, now=now)

@@ -24,7 +24,7 @@ def office(database, settings):
         office = make_office(session)
         plan = make_plan(session, office, plots=5, state="released")
         for utility in ("water", "power"):
-            push = make_push(session, plan, make_enterprise(session, utility))
+            push = make_push(session, plan, make_enterprise(session, utility), pushed_at=NOW)
             for plot in plan.plots:
                 make_answer(session, push, plot=plot)
         ids = [plot.id for plot in plan.plots]

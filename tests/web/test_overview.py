@@ -80,9 +80,10 @@ def test_a_listed_plot_of_another_city_is_not_counted_as_ones_own(
     """Everybody sees a listed plot, but figures are by plan."""
     with transaction(database, ENGINE) as session:
         office = make_office(session)
-        plan = make_plan(session, office, plots=1, state="released")
+        plan = make_plan(session, office, plots=1, north=1000, state="released")
         for utility in ("water", "power"):
-            make_answer(session, make_push(session, plan, make_enterprise(session, utility)))
+            enterprise, now = make_enterprise(session, utility), datetime.now(UTC)
+            make_answer(session, make_push(session, plan, enterprise, pushed_at=now))
         plot_id = session.get_one(SupplyPlan, plan.id).plots[0].id
     with transaction(database, Actor(Role.OFFICE, office.id, None, HAIKOU)) as session:
         # The listing trigger goes by the database's clock.
@@ -113,7 +114,7 @@ def test_plots_are_told_by_what_the_gate_says_today(
     with transaction(database, ENGINE) as session:
         office = people.office.organisation
         ready, refused, waiting = (
-            make_plan(session, office, plots=1, state="released") for _ in range(3)
+            make_plan(session, office, plots=1, north=1000 * n, state="released") for n in range(3)
         )
         for plan, verdict in ((ready, "ready"), (refused, "not_possible"), (waiting, None)):
             for enterprise in (people.water.organisation, people.power.organisation):

@@ -41,6 +41,8 @@ def released(browser, content=None):
     address, _page = draft_of(browser, content or plots_geojson("A-1", "A-2"))
     answer = browser.send(f"{address}/release")
     assert answer.status_code == 303, answer.text
+    title = {"document": "净地证明〔2026〕1号", "document_date": "2026-01-05"}
+    assert browser.send(f"{address}/title", title).status_code == 303
     return address
 
 
@@ -385,6 +387,7 @@ def test_a_listing_is_suspended_resumed_withdrawn_and_sold(office, database):
     assert move(first, "suspended", "管线改迁").status_code == 303
     assert "管线改迁" in office.get(f"/plots/{first}").text
     assert move(first, "sold", "x").status_code == 409
+    assert move(second, "sold", "成交公告 7 号").status_code == 303
     answer_all(
         database, utility="power", version=2, verdict="not_possible", reason="无容量",
         connection_point=None,
@@ -393,7 +396,6 @@ def test_a_listing_is_suspended_resumed_withdrawn_and_sold(office, database):
     assert kept_out.status_code == 409
     assert "无容量" in kept_out.text
     assert move(first, "withdrawn", "不再供应").status_code == 303
-    assert move(second, "sold", "成交公告 7 号").status_code == 303
     assert "已成交" in office.get(f"/plots/{second}").text
     assert office.send(f"/plots/{second}/list").status_code == 409, "sold land is not offered again"
 
