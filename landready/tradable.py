@@ -60,6 +60,9 @@ class Answer(BaseModel):
     plot_id: int | None
     plot_code: str | None
     plot_revision: int | None
+    certificate: str | None = Field(
+        description="number of the certificate that the listing rests on"
+    )
     rule_version: str | None
     issued_at: str = Field(description="ISO 8601, UTC")
     expires_at: str = Field(description="ISO 8601, UTC; the answer may be used before")
@@ -99,6 +102,7 @@ def answer(session: Session, question: Question, settings: Settings, now: dateti
         log.exception("%s cannot be judged", question)
         reasons = [_no("fault")]
     listing = found[0] if len(found) == 1 else None
+    certificate = listing.certificate if listing else None
     return Answer(
         question=str(question),
         nonce=question.nonce,
@@ -108,7 +112,8 @@ def answer(session: Session, question: Question, settings: Settings, now: dateti
         plot_id=listing.plot_id if listing else None,
         plot_code=listing.plot.code if listing else None,
         plot_revision=listing.plot.revision if listing else None,
-        rule_version=listing.certificate.rule_version if listing and listing.certificate else None,
+        certificate=certificate.number if certificate else None,
+        rule_version=certificate.rule_version if certificate else None,
         issued_at=now.isoformat(),
         expires_at=(now + timedelta(seconds=settings.market.answer_seconds)).isoformat(),
     )
@@ -122,8 +127,14 @@ def _listings(session: Session, question: Question) -> Sequence[Listing]:
     coded = session.scalars(
         query.join(Listing.plot).where(Plot.code == question.plot).order_by(Listing.id.desc())
     ).all()
-    if not coded and question.plot.isascii() and question.plot.isdigit():
-        by_id = Listing.plot_id == int(question.plot[:18])
+    # Longer is no id of ours, and no number that PostgreSQL takes.
+    if (
+        not coded
+        and question.plot.isascii()
+        and question.plot.isdigit()
+        and len(question.plot) < 19
+    ):
+        by_id = Listing.plot_id == int(question.plot)
         coded = session.scalars(query.where(by_id).order_by(Listing.id.desc())).all()
     newest = list({listing.plot_id: listing for listing in reversed(coded)}.values())
     return [one for one in newest if one.state == "listed"] or newest[:1]

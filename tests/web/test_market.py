@@ -18,6 +18,7 @@ from standardwebhooks import Webhook
 
 from landready import gate as gate_module
 from landready import tradable
+from landready.certificates import Certificate
 from landready.db import ENGINE, transaction
 from landready.gate import list_plot, move_listing, suspend_lapsed
 from landready.listings import Listing, ListingMove
@@ -363,6 +364,7 @@ def test_listed_plot_is_tradable_by_code_by_id_and_by_listing(market, ask):
         said = ask(path, nonce="n-1")
         assert (said["tradable"], said["reasons"], said["listing_id"]) == (True, [], listing)
         assert (said["nonce"], said["plot_code"]) == ("n-1", market.codes[0])
+        assert said["certificate"] == market.rows(Certificate)[0].number
         issued, expires = (datetime.fromisoformat(said[k]) for k in ("issued_at", "expires_at"))
         assert expires - issued == timedelta(seconds=60)
         assert abs(issued - datetime.now(UTC)) < timedelta(seconds=30)
