@@ -90,4 +90,4 @@ def test_a_late_answer_shows_what_was_computed_in_its_stead(
     for page in (f"/plans/{plan}", f"/plots/{plot}"):
         text = client.get(page).text
         assert "超期未答复" in text
-        assert "暂定（系统测算）：没有测算" in text
+        assert "暂定（系统测算）：附近没有找到设施" in text
