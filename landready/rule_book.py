@@ -102,7 +102,8 @@ def write(connection: Connection, gate: Gate) -> None:
         .where(Rule.kind == "standard")
         .order_by(Rule.id)
     ).all()
-    known = {(row.version, row.city): row.body for row in rows}
+    # What the migration took over from before has a version too, and is not in this form.
+    known = {(row.version, row.city): row.body for row in rows if "migrated" not in row.body}
     newest = {(row.city, row.starts_on): row.body for row in rows}
     for one in gate.all():
         body = one.model_dump(mode="json", by_alias=True)

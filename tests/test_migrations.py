@@ -54,3 +54,21 @@ def test_rule_in_the_database_follows_the_configuration(settings, owner):
     other = settings.gate.model_copy(update={"version": "next"})
     with pytest.raises(BadSettings, match="next"):
         migrate.upgrade(settings.model_copy(update={"gate": other}))
+
+
+def test_rules_from_before_there_were_sets_are_taken_over(settings, owner, engine):
+    """And the configuration of the same version follows them: an upgrade is not refused."""
+    migrate.downgrade(settings, "0009")
+    with owner.begin() as connection:
+        connection.execute(
+            text(
+                "insert into gate_rule (utility, effect, source, since, version, horizon_days)"
+                " values ('water', 'block', 'x', '2024-05-01', '2024-1', 365)"
+            )
+        )
+    migrate.upgrade(settings)
+    engine.dispose()
+    with owner.connect() as connection:
+        rows = connection.execute(text("select version, effects from rule_set order by id")).all()
+    assert [row.version for row in rows] == ["2024-1", "2024-1"]
+    assert rows[0].effects["water"] == rows[1].effects["water"] == "block"
