@@ -26,9 +26,10 @@ CATALOGUES = $(patsubst %.po,%.mo,$(wildcard web/translations/*/LC_MESSAGES/*.po
 MISSING = $(if $(LANDREADY_DATABASE_URL)$(wildcard /usr/share/postgresql/*/extension/postgis.control),,postgresql-postgis) \
 	$(if $(LANDREADY_REDIS_URL)$(shell command -v redis-server),,redis-server) \
 	$(if $(wildcard $(VENDOR)/.installed)$(shell command -v npm),,npm) \
-	$(if $(wildcard $(VENV)/pip)$(shell $(PYTHON) -c 'import ensurepip, venv; print(1)' 2>/dev/null),,python3-venv)
-MISSING_FOR_TESTS = $(if $(shell command -v chromium),,chromium) \
-	$(if $(shell fc-list :lang=zh-cn 2>/dev/null | head -n 1),,fontconfig fonts-noto-cjk)
+	$(if $(wildcard $(VENV)/pip)$(shell $(PYTHON) -c 'import ensurepip, venv; print(1)' 2>/dev/null),,python3-venv) \
+	$(if $(shell $(PYTHON) -c 'from ctypes.util import find_library as f; print(f("pangoft2-1.0") and f("harfbuzz-subset") or "")'),,libpangoft2-1.0-0 libharfbuzz-subset0) \
+	$(if $(shell fc-list 'Noto Sans CJK SC' 2>/dev/null | head -n 1),,fontconfig fonts-noto-cjk)
+MISSING_FOR_TESTS = $(if $(shell command -v chromium),,chromium) $(if $(shell command -v pdffonts),,poppler-utils)
 
 run: setup
 	@exec $(VENV)/landready up $(if $(PORT),--port $(PORT))

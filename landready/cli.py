@@ -102,6 +102,26 @@ def read(file: Path, crs: str | None, swap_axes: bool, region: str | None, as_js
 
 
 @main.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
+@click.option(
+    "--key", "keys", multiple=True, metavar="PUBLIC",
+    help="Believe only this public key (x at /api/v1/keys); may be given more than once.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def verify(file: Path, keys: tuple[str, ...], as_json: bool) -> None:
+    """Say whether the certificate or the chain in FILE holds; exit 0 if it does, 1 if not, 2 if FILE is neither."""
+    from landready import clock, evidence, seal, verification
+
+    for key in keys:
+        if not seal.is_public_key(key):
+            raise click.BadParameter("不是公钥 · no public key", param_hint="--key")
+    report = verification.verify(evidence.read(file.read_bytes()), keys)
+    today = clock.today(datetime.now(UTC))
+    click.echo(verification.as_json(report) if as_json else verification.as_text(report, today))
+    sys.exit(0 if report.holds else 1)
+
+
+@main.command()
 @click.option(
     "--data", required=True, type=click.Path(file_okay=False, exists=True, path_type=Path)
 )

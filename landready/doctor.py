@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from ctypes.util import find_library
 from dataclasses import dataclass
 
 from landready import migrate, servers
@@ -41,8 +42,10 @@ def examine(settings: Settings) -> list[Finding]:
         _front_end,
         _catalogues,
         _tables,
+        _pango,
         _chinese_font,
         _browser,
+        _pdf_tools,
     ]
     return [check(settings) for check in checks]
 
@@ -95,9 +98,22 @@ def _tables(settings: Settings) -> Finding:
     return Finding(what, f"landready migrate ({', '.join(outstanding)})" if outstanding else "")
 
 
+def _pango(_settings: Settings) -> Finding:
+    """The library that lays out the PDF of a certificate, and the one that takes out of a font what is used."""
+    lacking = [
+        package
+        for library, package in (
+            ("pangoft2-1.0", "libpangoft2-1.0-0"),
+            ("harfbuzz-subset", "libharfbuzz-subset0"),
+        )
+        if not find_library(library)
+    ]
+    return Finding("PDF (Pango)", f"apt-get install {' '.join(lacking)}" if lacking else "")
+
+
 def _chinese_font(_settings: Settings) -> Finding:
-    remedy = "apt-get install fonts-noto-cjk"
-    return Finding("中文字体 · Chinese font", "" if _has_chinese_font() else remedy, for_tests=True)
+    remedy = "apt-get install fontconfig fonts-noto-cjk"
+    return Finding("中文字体 · Chinese font (Noto CJK)", "" if _has_chinese_font() else remedy)
 
 
 def _browser(_settings: Settings) -> Finding:
@@ -105,9 +121,14 @@ def _browser(_settings: Settings) -> Finding:
     return Finding("Chromium (只用于测试 · tests only)", remedy, for_tests=True)
 
 
+def _pdf_tools(_settings: Settings) -> Finding:
+    remedy = "" if shutil.which("pdffonts") else "apt-get install poppler-utils"
+    return Finding("poppler-utils (只用于测试 · tests only)", remedy, for_tests=True)
+
+
 def _has_chinese_font() -> bool:
     lister = shutil.which("fc-list")
     if not lister:
         return False
-    listed = subprocess.run([lister, ":lang=zh-cn"], capture_output=True, check=False)  # noqa: S603 - no input of anyone's
+    listed = subprocess.run([lister, "Noto Sans CJK SC"], capture_output=True, check=False)  # noqa: S603 - no input of anyone's
     return bool(listed.stdout.strip())

@@ -107,11 +107,54 @@ def delete(settings: Settings, name: str) -> None:
         system.rm(path)
 
 
+def keep(folder: str, name: str, data: bytes) -> bool:
+    """Write a file into a folder by its address, whole or not at all. One that is there stays: whether it was written."""
+    system, root = _folder(folder)
+    path = f"{root}/{name}"
+    if system.exists(path):
+        return False
+    part = f"{path}.{uuid.uuid4().hex}.part"
+    system.pipe_file(part, data)
+    system.mv(part, path)
+    return True
+
+
+def read(folder: str, name: str) -> bytes | None:
+    """Return what `keep` wrote; None when there is no such file."""
+    system, root = _folder(folder)
+    try:
+        found: bytes = system.cat_file(f"{root}/{name}")
+    except FileNotFoundError:
+        return None
+    return found
+
+
+def names(folder: str) -> set[str]:
+    """The names of the files in a folder."""
+    system, root = _folder(folder)
+    system.invalidate_cache(root)
+    return {PurePath(path).name for path in system.ls(root, detail=False)}
+
+
+def home(settings: Settings) -> str:
+    """The address of the folder in which everything is kept that is not told to lie elsewhere."""
+    return settings.files.url or (settings.var / "files").absolute().as_uri()
+
+
+def heads_folder(settings: Settings) -> str:
+    """The address of the folder of signed heads; it should not be where whoever holds the database may write."""
+    return settings.certificates.heads_url or (settings.var / "heads").absolute().as_uri()
+
+
+def _folder(url: str) -> tuple[Any, str]:
+    system, root = url_to_fs(url)
+    system.makedirs(root, exist_ok=True)
+    return system, root.rstrip("/")
+
+
 def _place(settings: Settings, name: str) -> tuple[Any, str]:
     """File system and path of `name`; only names of our own making are places."""
     if not _NAME.fullmatch(name):
         raise NotFound
-    url = settings.files.url or (settings.var / "files").absolute().as_uri()
-    system, root = url_to_fs(url)
-    system.makedirs(root, exist_ok=True)
-    return system, f"{root.rstrip('/')}/{name}"
+    system, root = _folder(home(settings))
+    return system, f"{root}/{name}"

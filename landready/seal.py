@@ -61,6 +61,14 @@ def key_id(public: str) -> str:
     return hashlib.sha256(_bytes(public)).hexdigest()[:16]
 
 
+def is_public_key(text: str) -> bool:
+    try:
+        Ed25519PublicKey.from_public_bytes(_bytes(text))
+    except ValueError:
+        return False
+    return True
+
+
 def new_key() -> str:
     return _text(secrets.token_bytes(_SEED_BYTES))
 

@@ -47,6 +47,10 @@ class Files(_Section):
     url: str = ""
 
 
+class Certificates(_Section):
+    heads_url: str = ""
+
+
 class Web(_Section):
     secure_cookies: bool = False
     proxies: NonNegativeInt = 0
@@ -166,6 +170,7 @@ class Settings(_Section):
     database: Database = Database()
     redis: Redis = Redis()
     files: Files = Files()
+    certificates: Certificates = Certificates()
     web: Web = Web()
     map: Map = Map()
     region: Region = Region()

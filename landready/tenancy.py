@@ -22,6 +22,7 @@ from landready.db import Actor, Base, Role
 from landready.deadlines import ClockPause
 from landready.demand import DemandOverride
 from landready.disputes import Dispute, DisputeFile, DisputeStep
+from landready.heads import CertificateHead
 from landready.layers import Facility, Layer, ServiceArea
 from landready.listings import Listing, ListingMove
 from landready.organisations import Account, ApiKey, Organisation
@@ -197,7 +198,7 @@ def _certificate_rule(actor: Actor) -> ColumnElement[bool]:
     return or_(
         mine(actor, Role.OFFICE, Certificate.office_id),
         _supervised(actor, Certificate.office_id),
-        exists().where(listing.c.certificate_id == Certificate.id),
+        exists().where(listing.c.certificate_id == Certificate.id, listing.c.state.in_(SHOWN)),
     )
 
 
@@ -269,6 +270,7 @@ RULES: dict[type[Base], Rule] = {
     Milestone: of_office_or_enterprise(Milestone),
     Commitment: of_office_or_enterprise(Commitment),
     Certificate: _certificate_rule,
+    CertificateHead: lambda _actor: true(),
     TitleStatement: _of_office(TitleStatement),
     ListingMove: lambda _actor: true(),
     Permit: _permit_rule,

@@ -1,7 +1,7 @@
 """`python -m push.sweep`: do what is due by the clock, rung for or not.
 
 Deliver, give up what a whole schedule could not bring, measure again what a changed layer touches, and once a day suspend
-listings whose ground has lapsed, tell of deadlines that are near or past and clear old indexes away.
+listings whose ground has lapsed, sign the heads of the certificates, tell of deadlines that are near or past and clear old indexes away.
 Depends on the database alone.
 """
 
@@ -12,7 +12,16 @@ import threading
 from datetime import UTC, date, datetime
 from types import FrameType
 
-from landready import layer_indexes, misses, remeasuring, reminders, servers, service_areas
+from landready import (
+    heads,
+    layer_indexes,
+    misses,
+    remeasuring,
+    reminders,
+    seal,
+    servers,
+    service_areas,
+)
 from landready.clock import today
 from landready.db import ENGINE, Engine, connect, transaction
 from landready.gate import suspend_lapsed
@@ -31,8 +40,9 @@ def sweep(engine: Engine, settings: Settings, stopping: threading.Event) -> None
     """Do what is due, then wait for the next date or `sweep_s`, whichever is sooner, until `stopping`."""
     reviewed: date | None = None
     told: date | None = None
+    sealed: date | None = None
     resting: set[int] = set()  # layers that cannot be measured against, until tomorrow
-    vault = installed(settings)
+    vault, signer = installed(settings), seal.installed(settings)
     while not stopping.is_set():
         pause = settings.push.sweep_s
         try:
@@ -46,6 +56,8 @@ def sweep(engine: Engine, settings: Settings, stopping: threading.Event) -> None
                 clear_indexes(engine, settings)
                 resting.clear()
                 reviewed = day
+            if sealed != day and sign_heads(engine, settings, signer):
+                sealed = day
             if told != day and remind(engine, settings.clocks):
                 told = day
             remeasure(engine, settings, stopping, resting)
@@ -76,6 +88,22 @@ def clear_indexes(engine: Engine, settings: Settings) -> None:
     """Take away the indexes of layer versions that no longer count."""
     with transaction(engine, ENGINE) as session:
         layer_indexes.tidy(session, settings, datetime.now(UTC))
+
+
+def sign_heads(engine: Engine, settings: Settings, signer: seal.Seal) -> bool:
+    """Sign the day's heads and bring them out of the database; whether all are out. What is not, waits for the next sweep."""
+    with transaction(engine, ENGINE) as session:
+        if signed := heads.sign(session, signer, datetime.now(UTC)):
+            log.info("%s heads of certificates signed", signed)
+    try:
+        with transaction(engine, ENGINE) as session:
+            heads.export(session, settings)
+    except DATABASE_AWAY:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the file system of an address raises
+        log.warning("signed heads cannot be written to certificates.heads_url: %s", brief(error))
+        return False
+    return True
 
 
 def remind(engine: Engine, clocks: Clocks) -> bool:

@@ -93,7 +93,14 @@ SEEN: dict[str, dict[str, int]] = {
     },
     "public": {},
 }
-PUBLIC_TABLES = {"organisation", "service_area", "listing", "listing_move", "rule_set"}
+PUBLIC_TABLES = {
+    "organisation",
+    "service_area",
+    "listing",
+    "listing_move",
+    "rule_set",
+    "certificate_head",
+}
 
 
 @pytest.fixture

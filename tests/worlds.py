@@ -350,6 +350,7 @@ def make_world(session: Session, city: str, x: float) -> World:
         },
         ids={
             "exemption_id": exemption.id,
+            "city": int(city),
             "plan_id": plan.id,
             "plot_id": plot.id,
             "push_id": push.id,

@@ -28,6 +28,7 @@ from web import (
     base_layers,
     board,
     board_files,
+    certificates,
     channels,
     clocks,
     disputes,
@@ -60,6 +61,7 @@ from web import (
 PAGES = (
     auth.pages,
     land.pages,
+    certificates.pages,
     plans.pages,
     plots.pages,
     board.pages,

@@ -13,8 +13,13 @@ from web.session import database, settings
 
 _LAND = ("land.home", N_("土地超市"), "geo-alt")
 _DISPUTES = ("disputes.disputes", N_("异议"), "chat-left-dots")
+_CERTIFICATES = ("certificates.search", N_("核验凭证"), "patch-check")
 ENTRIES: dict[Role, tuple[tuple[str, str, str], ...]] = {
-    Role.PUBLIC: (_LAND, ("organisations.enterprises", N_("企业服务信息"), "info-circle")),
+    Role.PUBLIC: (
+        _LAND,
+        _CERTIFICATES,
+        ("organisations.enterprises", N_("企业服务信息"), "info-circle"),
+    ),
     Role.OFFICE: (
         ("plans.plans", N_("供地计划"), "map"),
         ("works.timeline", N_("建设时序"), "bar-chart-steps"),

@@ -26,6 +26,7 @@ _NAMED: dict[str, dict[str, object]] = {
     "uid": {"format": "uuid", "examples": ["11111111-2222-4333-8444-555555555555"]},
     "plot": {"examples": ["P-12"]},
     "listing_id": {"examples": [12]},
+    "number": {"pattern": r"^\d{6}-\d{6,9}$", "examples": ["460100-000012"]},
 }
 
 

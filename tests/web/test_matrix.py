@@ -28,6 +28,7 @@ OPEN = {
     "land.home": {"GET": EVERYONE},
     "land.outlines": {"GET": EVERYONE},
     "land.download": {"GET": EVERYONE},
+    "certificates.search": {"GET": EVERYONE},
     "auth.signin": {"GET": EVERYONE, "POST": EVERYONE},
     "auth.signout": {"POST": EVERYONE},
     "language.choose": {"POST": EVERYONE},
@@ -144,6 +145,7 @@ OWNED = {
     "disputes.settle": {"POST": (OFFICE, ENTERPRISE, OWNER)},
     "disputes.pause": {"POST": (OFFICE,)},
     "disputes.file": {"GET": (OFFICE, ENTERPRISE, OWNER, SUPERVISOR)},
+    "certificates.chain": {"GET": (OFFICE, SUPERVISOR)},
     "clocks.clock": {"GET": (OFFICE, ENTERPRISE, SUPERVISOR)},
     "clocks.pause": {"POST": (OFFICE,)},
     "clocks.resume": {"POST": (OFFICE,)},
@@ -180,6 +182,9 @@ OWNED = {
 # Answer links open to whoever holds their token: tests/web/test_answer_links.py proves what they open.
 PUBLIC_THINGS = {
     "land.listing": {"GET": EVERYONE},
+    "certificates.certificate": {"GET": EVERYONE},
+    "certificates.pdf": {"GET": EVERYONE},
+    "certificates.json": {"GET": EVERYONE},
     "answer_links.push": {"GET": EVERYONE},
     "answer_links.plot": {"GET": EVERYONE},
     "answer_links.answer": {"POST": EVERYONE},
@@ -198,6 +203,8 @@ API = {
     "api_answers.codes",
     "api_certificates.keys",
     "api_disputes.answer",
+    "api_certificates.heads",
+    "api_certificates.certificate",
     "api_pushes.pull",
     "api_pushes.acknowledge",
     "api_pushes.reconcile",
@@ -247,7 +254,13 @@ def path(app, rule, world, role="", *, nobodys=False):
     if rule.endpoint == "answers.contacted":
         ids["push_id"] = ids["project_push_id"]
     named = {name: NOBODYS if nobodys else ids[name] for name in rule.arguments if name in ids}
-    words = {"utility": "water", "code": "en", "token": "0" * 43, "kind": "csv"}
+    words = {
+        "number": "460199-000001",
+        "utility": "water",
+        "code": "en",
+        "token": "0" * 43,
+        "kind": "csv",
+    }
     given = {name: words[name] for name in rule.arguments if name in words}
     with app.test_request_context():
         return url_for(rule.endpoint, **named, **given)
@@ -410,6 +423,8 @@ def test_public_api_answers_everyone(client, worlds):
         "/api/v1/codes",
         "/api/v1/keys",
         "/api/v1/disputes/{uid}/answer",
+        "/api/v1/certificates/heads",
+        "/api/v1/certificates/{number}",
         "/api/v1/pushes",
         "/api/v1/pushes/ack",
         "/api/v1/pushes/replay",

@@ -6,6 +6,8 @@ from jsonschema import Draft202012Validator, FormatChecker
 OPERATIONS = (
     ("get", "/api/v1/answers"),
     ("post", "/api/v1/answers"),
+    ("get", "/api/v1/certificates/heads"),
+    ("get", "/api/v1/certificates/{number}"),
     ("get", "/api/v1/codes"),
     ("post", "/api/v1/disputes/{uid}/answer"),
     ("get", "/api/v1/keys"),

@@ -1,0 +1,111 @@
+"""Heads leave the database once a day, and nobody can take them back."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
+
+from landready import chain, evidence, heads
+from landready.certificates import Certificate
+from landready.db import ENGINE, transaction
+from landready.issued import entry_of
+from landready.plans import Plot
+from landready.seal import Seal
+from push.sweep import sign_heads
+from tests.factories import NOW, make_certificate, make_office, make_plan
+
+SEAL = Seal("h" * 43)
+
+
+@pytest.fixture
+def folder(settings, tmp_path):
+    """Settings with a folder of their own for heads."""
+    at = settings.certificates.model_copy(update={"heads_url": tmp_path.as_uri()})
+    return settings.model_copy(update={"certificates": at}), tmp_path
+
+
+@pytest.fixture
+def plots(database):
+    """Plots of two cities, each with a certificate."""
+    with transaction(database, ENGINE) as session:
+        made = [
+            make_plan(session, make_office(session, city=city), plots=1).plots[0]
+            for city in ("460100", "460200")
+        ]
+        for plot in made:
+            make_certificate(session, plot)
+        return [plot.id for plot in made]
+
+
+def issue(database, plot_id, now):
+    with transaction(database, ENGINE) as session:
+        make_certificate(session, session.get_one(Plot, plot_id), now=now)
+
+
+def test_each_city_has_one_head_a_day_and_its_file(database, folder, plots):
+    settings, at = folder
+    for day in range(2):
+        now = NOW + timedelta(days=day)
+        with transaction(database, ENGINE) as session:
+            assert heads.sign(session, SEAL, now) == 2
+            assert heads.sign(session, SEAL, now + timedelta(minutes=1)) == 0
+            assert heads.export(session, settings) == 2
+            assert heads.export(session, settings) == 0
+        issue(database, plots[0], now)
+    with transaction(database, ENGINE) as session:
+        rows = session.scalars(select(heads.CertificateHead).order_by(heads.CertificateHead.id))
+        known = {(row.city, row.sequence): row.head for row in rows}
+        issued = session.scalars(
+            select(Certificate).where(Certificate.city == "460100").order_by(Certificate.sequence)
+        )
+        entries = [entry_of(row) for row in issued]
+    assert set(known) == {("460100", 1), ("460100", 2), ("460200", 1)}
+    files = sorted(path.name for path in at.iterdir())
+    assert len(files) == 4
+    exported = evidence.read((at / files[1]).read_bytes())
+    assert exported.reformatted == ()
+    assert not chain.faults(entries, [h for (city, _), h in known.items() if city == "460100"])
+    assert [f.code for f in chain.faults(entries[:1], exported.heads, [SEAL.public])] == ["cut"]
+
+
+def test_file_that_left_is_never_overwritten(database, folder, plots):
+    settings, at = folder
+    with transaction(database, ENGINE) as session:
+        heads.sign(session, SEAL, NOW)
+        heads.export(session, settings)
+    (first, *_) = sorted(at.iterdir())
+    witness = first.read_bytes()
+    first.write_bytes(b"other")
+    with transaction(database, ENGINE) as session:
+        assert heads.export(session, settings) == 0
+    assert first.read_bytes() == b"other" != witness
+
+
+def test_sweep_signs_and_tries_again_while_the_folder_is_away(database, folder, plots):
+    settings, at = folder
+    (at / "blocked").write_text("a file, no folder")
+    blocked = settings.certificates.model_copy(
+        update={"heads_url": (at / "blocked" / "heads").as_uri()}
+    )
+    away = settings.model_copy(update={"certificates": blocked})
+    assert not sign_heads(database, away, SEAL)
+    with transaction(database, ENGINE) as session:
+        assert session.scalar(select(func.count(heads.CertificateHead.id))) == 2
+    assert sign_heads(database, settings, SEAL)
+    (file,) = at.glob("460100-*.json")
+    assert json.loads(file.read_bytes())["key"] == SEAL.public
+
+
+@pytest.mark.parametrize(
+    "statement", ["update certificate_head set sequence = 9", "delete from certificate_head"]
+)
+def test_application_cannot_change_or_delete_a_head(database, plots, statement):
+    with transaction(database, ENGINE) as session:
+        heads.sign(session, SEAL, NOW)
+    with (
+        pytest.raises(DBAPIError, match="permission denied"),
+        transaction(database, ENGINE) as session,
+    ):
+        session.execute(text(statement))
