@@ -18,14 +18,16 @@ from landready.answer_rules import AnswerDraft as AnswerDraft
 from landready.answer_rules import batch_faults, point_faults, relevant, word_faults
 from landready.answers import Answer
 from landready.asked import Pair, answered, asked_plots, own_push, proposals
+from landready.changes import cause
 from landready.clock import today
 from landready.errors import Conflict, Invalid
-from landready.gate import suspend_lapsed
+from landready.organisations import Organisation
 from landready.plans import Plot
 from landready.proposals import Proposal
 from landready.pushes import Push, PushPlot
 from landready.settings import Check, Gate, Region
 from landready.shapes import loaded, stored
+from landready.suspending import suspend_lapsed
 
 
 def answer(
@@ -328,7 +330,13 @@ def _write(
 def _settle(session: Session, made: Sequence[Answer], gate: Gate, now: datetime) -> None:
     """Let promises and listings follow what was answered."""
     commitments.follow(session, made, now)
-    suspend_lapsed(session, gate, now, list({answer.plot_id for answer in made}))
+    utilities = {answer.utility for answer in made}
+    why = cause(
+        "answer_changed",
+        utilities.pop() if len(utilities) == 1 else "",
+        enterprise=session.get_one(Organisation, made[0].enterprise_id).name,
+    )
+    suspend_lapsed(session, gate, now, list({answer.plot_id for answer in made}), why)
 
 
 def _row(push: Push, plot: Plot, draft: AnswerDraft, version: int) -> Answer:

@@ -8,7 +8,7 @@ days of the December before it (2018-12-31 was such a day): those are taken as t
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -104,6 +104,11 @@ def today(now: datetime) -> date:
     if now.tzinfo is None:
         raise ValueError("a moment without a time zone has no date")
     return now.astimezone(SHANGHAI).date()
+
+
+def next_day(now: datetime) -> datetime:
+    """Return the moment at which the day of `today` ends."""
+    return datetime.combine(today(now) + ONE_DAY, time(), SHANGHAI)
 
 
 def due(

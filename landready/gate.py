@@ -27,8 +27,6 @@ _REFUSED = "LR001"
 _FINAL = "LR002"
 # The turn in which listings change (migration 0010); taken before any row, so that no two wait for each other.
 TURN = 4600001
-LAPSED = N_("接入条件不再具备，已自动暂停上架。")
-EXPIRED = N_("准入凭证已过期，已自动暂停上架；恢复上架时重新判定。")
 # state → states a person may move a listing to; withdrawn and sold stay
 MOVES: Mapping[str, tuple[str, ...]] = {
     "listed": ("suspended", "withdrawn", "sold"),
@@ -107,7 +105,7 @@ def list_plots(
     """
     ids = list(dict.fromkeys(plot_ids))
     lock_plots(session, ids)
-    _take_turn(session)
+    take_turn(session)
     plots = session.scalars(
         select(Plot)
         .where(Plot.id.in_(ids), Plot.office_id == actor_of(session).organisation_id)
@@ -155,7 +153,7 @@ def move_listing(
         lock_plots(session, [plot_id])
     # Before the turn: who answers holds its reservations first and then waits for the turn.
     reserving.lock(session, plot_id)
-    _take_turn(session)
+    take_turn(session)
     listing = session.scalar(
         select(Listing)
         .where(Listing.id == listing_id, Listing.office_id == actor_of(session).organisation_id)
@@ -171,47 +169,11 @@ def move_listing(
             raise NotReady(refused[plot_id])
         listing.certificate_id = issued[0].id
     listing.state, listing.state_reason, listing.changed_at = state, reason, now
+    listing.cause = None
     _flush(session)
     reserving.listing_moved(session, plot_id, state, now)
     tell(session, [listing], now)
     return listing
-
-
-def suspend_lapsed(
-    session: Session, gate: Gate, now: datetime, plot_ids: Sequence[int] | None = None
-) -> list[Listing]:
-    """Suspend what is on offer while its conditions no longer hold (R6): these plots, or all that are listed.
-
-    Whoever caused it, an enterprise's correction or the calendar, need not see the listing; the product itself acts.
-    """
-    with as_engine(session):
-        query = select(Listing).where(Listing.state == "listed")
-        if plot_ids is not None:
-            query = query.where(Listing.plot_id.in_(plot_ids))
-        if session.scalar(query.with_only_columns(Listing.id).limit(1)) is None:
-            return []
-        _take_turn(session)
-        offered = session.scalars(query.with_for_update(of=Listing)).all()
-        found = readiness_of(session, [x.plot_id for x in offered], gate, now)
-        valid = set(
-            session.scalars(
-                select(Certificate.id).where(
-                    Certificate.id.in_([x.certificate_id for x in offered]),
-                    Certificate.valid_until > now,
-                )
-            )
-        )
-        lapsed = []
-        for listing in offered:
-            ready = found.get(listing.plot_id, Readiness((Blocker("plot", LAPSED),))).may_list
-            if ready and listing.certificate_id in valid:
-                continue
-            listing.state, listing.state_reason = "suspended", EXPIRED if ready else LAPSED
-            listing.changed_at = now
-            lapsed.append(listing)
-        session.flush()
-        tell(session, lapsed, now)
-    return lapsed
 
 
 def lock_plots(session: Session, plot_ids: Sequence[int]) -> None:
@@ -227,7 +189,8 @@ def lock_plots(session: Session, plot_ids: Sequence[int]) -> None:
     )
 
 
-def _take_turn(session: Session) -> None:
+def take_turn(session: Session) -> None:
+    """Let no other listing change before the transaction ends."""
     session.execute(select(func.pg_advisory_xact_lock(TURN)))
 
 

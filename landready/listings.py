@@ -40,6 +40,8 @@ class Listing(Base):
     earlier_verdict: Mapped[dict[str, Any] | None]
     state: Mapped[str] = mapped_column(String(20), default="listed")
     state_reason: Mapped[str] = mapped_column(String(500), default="")
+    # Where the product itself suspended it: landready.changes.Cause; people's own reasons are words alone.
+    cause: Mapped[dict[str, Any] | None]
     listed_at: Mapped[datetime]
     listed_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
     changed_at: Mapped[datetime]
@@ -80,8 +82,14 @@ class ListingMove(Base):
     from_state: Mapped[str | None] = mapped_column(String(20))
     to_state: Mapped[str] = mapped_column(String(20))
     reason: Mapped[str] = mapped_column(String(500))
+    cause: Mapped[dict[str, Any] | None]
     moved_at: Mapped[datetime]
     moved_by: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    # When platforms and enterprises were told of it; the only thing that is ever added.
+    told_at: Mapped[datetime | None]
+    __table_args__ = (
+        Index("ix_listing_move_untold", "id", postgresql_where=text("told_at is null")),
+    )
 
 
 PAGE = 100

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter
-from sqlalchemy import and_, cast, func, select
+from sqlalchemy import and_, cast, func, select, update
 from sqlalchemy.dialects.postgresql import JSONB, distinct_on
 from sqlalchemy.orm import Session
 
@@ -22,7 +22,7 @@ from landready.certificates import Certificate
 from landready.checks import Check
 from landready.db import as_engine
 from landready.disputes import disputed
-from landready.listings import Listing
+from landready.listings import Listing, ListingMove
 from landready.organisations import Organisation
 from landready.plans import Plot
 from landready.pushes import Push, PushPlot
@@ -140,8 +140,21 @@ def offers(session: Session, listing_ids: Sequence[int]) -> list[Offer]:
 
 
 def tell(session: Session, listings: Sequence[Listing], now: datetime) -> None:
-    """Write for every trading platform what became of these listings, in the transaction that changed them."""
+    """Write for every trading platform what became of these listings, in the transaction that changed them.
+
+    What the product suspended stays to be told to enterprises (landready.suspending).
+    """
     with as_engine(session):
+        session.execute(
+            update(ListingMove)
+            .where(
+                ListingMove.listing_id.in_([listing.id for listing in listings]),
+                ListingMove.told_at.is_(None),
+                ListingMove.cause.is_(None),
+            )
+            .values(told_at=now)
+            .execution_options(synchronize_session=False)
+        )
         platforms = session.scalars(
             select(Organisation.id).where(Organisation.told_of_listings).order_by(Organisation.id)
         ).all()

@@ -236,7 +236,8 @@ def _reserved(
                 r.expires_on,
                 _finite(r.high),
                 _finite(totals[-1]) if totals else 0.0,
-                _finite(load.spare),
+                # What is gone from its layer gives nothing any more.
+                _finite(load.spare) if names[r.facility_id].current else 0.0,
                 r.exception,
             )
         )

@@ -20,15 +20,22 @@ from geo.flat import Flat, Ints
 from geo.ground import Ground
 from geo.outlines import Outlines
 from geo.search import nearest
-from landready import layer_indexes
+from landready import capacity, layer_indexes
+from landready.changes import Cause, because, cause
 from landready.checks import Check
-from landready.gate import suspend_lapsed
 from landready.layers import Facility, Layer, ServiceArea
+from landready.leaning import among
 from landready.measuring import around, grounds, measure, take_turn
 from landready.plans import Plot, SupplyPlan
+from landready.reservations import Reservation
 from landready.settings import Settings
 from landready.shapes import SRID
+from landready.suspending import suspend_lapsed
 from landready.utilities import Utility
+
+Rows = list[Row[*tuple[Any, ...]]]
+# A version before, what only it holds, and what only the new one does.
+Changed = tuple[Layer | None, Rows, Rows]
 
 
 def outstanding(session: Session) -> list[int]:
@@ -46,13 +53,17 @@ def remeasure(session: Session, settings: Settings, layer_id: int, now: datetime
     layer = session.get_one(Layer, layer_id, populate_existing=True)
     if not layer.current or layer.remeasured_at:
         return []
-    touched = _touched(session, settings, layer)
+    changes = [(before, *_change(session, before, layer)) for before in _before(session, layer)]
+    touched = _touched(session, settings, layer, changes)
     knowing = _measured_against(session, layer, [plot.id for plot in touched])
     plots = [plot for plot in touched if plot.id not in knowing]
-    if plots:
-        measure(session, settings, plots, now, (Utility(layer.utility),))
-        session.flush()
-        suspend_lapsed(session, settings.gate, now, [plot.id for plot in plots])
+    judged = {plot.id for plot in plots} | _holding(session, layer, changes)
+    if judged:
+        why = _cause(layer)
+        with because(session, why):
+            # Its rows suspend by themselves what they leave without ground (migration 0010).
+            measure(session, settings, plots, now, (Utility(layer.utility),))
+        suspend_lapsed(session, settings.gate, now, sorted(judged), why)
     layer.remeasured_at = now
     return [plot.id for plot in plots]
 
@@ -68,9 +79,32 @@ def _measured_against(session: Session, layer: Layer, plot_ids: Sequence[int]) -
     return {plot for plot, seen in newest if any(one["layer"] == layer.id for one in seen)}
 
 
-def _touched(session: Session, settings: Settings, layer: Layer) -> list[Plot]:
+def _cause(layer: Layer) -> Cause:
+    return cause(
+        "facility_changed" if layer.kind == "facilities" else "area_changed",
+        layer.utility,
+        enterprise=layer.enterprise.name,
+        layer=layer.title,
+        version=str(layer.version),
+    )
+
+
+def _holding(session: Session, layer: Layer, changes: Sequence[Changed]) -> set[int]:
+    """Ids of the plots that hold capacity of a facility that changed, however far it is: it may hold less now, or be gone."""
+    if layer.kind != "facilities":
+        return set()
+    changed = {row[0] for _, removed, added in changes for row in (*removed, *added)}
+    lasting = set(capacity.roots(session, changed).values())
+    rows = select(Reservation.plot_id).where(
+        among(Reservation.facility_id, lasting), Reservation.state != "released"
+    )
+    return set(session.scalars(rows))
+
+
+def _touched(
+    session: Session, settings: Settings, layer: Layer, changes: Sequence[Changed]
+) -> list[Plot]:
     """The released plots for which the change from any version they may have been measured against can matter."""
-    changes = [(before, *_change(session, before, layer)) for before in _before(session, layer)]
     changed = [row for _, removed, added in changes for row in (*removed, *added)]
     plots = _plots_near(session, settings, changed) if changed else []
     if not plots:

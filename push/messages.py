@@ -95,6 +95,8 @@ def _said(type_: str, data: dict[str, Any]) -> tuple[str, list[str]]:
             return _disputed(data)
         case "dispute.decided":
             return _decided(data)
+        case "listing.suspended":
+            return _suspended(data)
         case "endpoint.test":
             return "测试消息", ["这是一条测试消息，收到即表示渠道可用。"]
         case _ if type_ in _NOTICES:
@@ -160,6 +162,18 @@ def _decided(data: dict[str, Any]) -> tuple[str, list[str]]:
         f"{data['decided_by']['name']}：{data['reason']}",
     ]
     return f"{decision}：{plot} {utility}", lines
+
+
+def _suspended(data: dict[str, Any]) -> tuple[str, list[str]]:
+    plot = f"{data['plot']['code']} {data['plot']['name']}".strip()
+    lines = [f"地块“{plot}”已暂停上架：{data['reason']['message']}"]
+    lines += [
+        f"· {UTILITIES.get(one['utility'], one['utility'])} {one['enterprise']}：{one['message']}"
+        for one in data["missing"]
+    ]
+    lines.append("条件恢复后，请重新答复或登记；由规划部门决定恢复上架。")
+    lines.append(f"推送部门：{data['office']['name']} {data['office']['phone']}")
+    return f"地块暂停上架：{plot}", lines
 
 
 def _deadline(notice: str, data: dict[str, Any]) -> tuple[str, list[str]]:

@@ -1,7 +1,8 @@
 """`python -m push.sweep`: do what is due by the clock, rung for or not.
 
-Deliver, give up what a whole schedule could not bring, measure again what a changed layer touches, and once a day suspend
-listings whose ground has lapsed, sign the heads of the certificates, tell of deadlines that are near or past and clear old indexes away.
+Deliver, give up what a whole schedule could not bring, measure again what a changed layer touches, tell of listings that moved
+without being told of, and as the day turns suspend those whose ground has lapsed, sign the heads of the certificates, tell of
+deadlines that are near or past and clear old indexes away.
 Depends on the database alone.
 """
 
@@ -15,16 +16,15 @@ from types import FrameType
 from landready import (
     heads,
     layer_indexes,
-    misses,
     remeasuring,
     reminders,
     seal,
     servers,
     service_areas,
+    suspending,
 )
-from landready.clock import today
+from landready.clock import next_day, today
 from landready.db import ENGINE, Engine, connect, transaction
-from landready.gate import suspend_lapsed
 from landready.settings import Clocks, Gate, Push, Settings, load
 from push.claims import give_up, next_due
 from push.deliver import DATABASE_AWAY, brief, deliver
@@ -61,6 +61,7 @@ def sweep(engine: Engine, settings: Settings, stopping: threading.Event) -> None
             if told != day and remind(engine, settings.clocks):
                 told = day
             remeasure(engine, settings, stopping, resting)
+            settle_listings(engine, settings.gate)
             pause = _pause(engine, settings.push)
         except DATABASE_AWAY as error:
             log.warning("PostgreSQL does not answer, trying again: %s", brief(error))
@@ -78,10 +79,19 @@ def take_up_areas(engine: Engine, day: date) -> None:
 def review_listings(engine: Engine, gate: Gate) -> None:
     """Suspend every listing whose conditions no longer hold (R6)."""
     with transaction(engine, ENGINE) as session:
-        now = datetime.now(UTC)
-        lapsed = [*misses.suspend_missed(session, gate, now), *suspend_lapsed(session, gate, now)]
+        lapsed = suspending.review(session, gate, datetime.now(UTC))
     for listing in lapsed:
         log.info("listing %s suspended: its conditions no longer hold", listing.id)
+
+
+def settle_listings(engine: Engine, gate: Gate) -> None:
+    """Suspend what is offered by an expired certificate, and tell of whatever moved without being told."""
+    with transaction(engine, ENGINE) as session:
+        now = datetime.now(UTC)
+        for listing in suspending.expire(session, gate, now):
+            log.info("listing %s suspended: its certificate expired", listing.id)
+        if moved := suspending.settle(session, gate, now):
+            log.info("%s moves of listings told of late", moved)
 
 
 def clear_indexes(engine: Engine, settings: Settings) -> None:
@@ -149,9 +159,9 @@ def _give_up(engine: Engine, settings: Push) -> None:
 def _pause(engine: Engine, settings: Push) -> float:
     with transaction(engine, ENGINE) as session:
         due = next_due(session)
-    if due is None:
-        return settings.sweep_s
-    return min(max((due - datetime.now(UTC)).total_seconds(), _SHORTEST_PAUSE_S), settings.sweep_s)
+    now = datetime.now(UTC)
+    waits = [(one - now).total_seconds() for one in (due, next_day(now)) if one]
+    return min(max(min(waits), _SHORTEST_PAUSE_S), settings.sweep_s)
 
 
 def main() -> None:

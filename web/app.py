@@ -49,6 +49,7 @@ from web import (
     permits,
     plans,
     plots,
+    reasons,
     request,
     rules,
     security,
@@ -146,6 +147,7 @@ def create_app(settings: Settings) -> APIFlask:
         limits,
         errors,
         filters,
+        reasons,
         navigation,
         openapi,
     ):

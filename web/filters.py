@@ -116,6 +116,7 @@ EVENTS = {
     "dispute.opened": N_("对答复提出异议"),
     "dispute.decided": N_("异议裁定"),
     "listing.changed": N_("上架变动"),
+    "listing.suspended": N_("地块暂停上架"),
     "endpoint.test": N_("测试事件"),
     "deadline.before": N_("到期提醒"),
     "deadline.late": N_("超期催办"),

@@ -7,6 +7,7 @@ from landready import cities, clock, later_facts, ledger
 from landready.annex import STATE_NAMES
 from landready.db import Role
 from landready.overview import overview as figures
+from landready.suspended import suspended
 from push import status
 from web.auth import only
 from web.session import database, now, settings
@@ -24,6 +25,7 @@ def show() -> ResponseReturnValue:
         "overview/overview.html",
         found=shown,
         undelivered=status.undelivered(database()),
+        suspended=suspended(database(), settings().gate, now(), city=city),
         city=city,
         promises={
             code: record

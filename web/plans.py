@@ -15,6 +15,7 @@ from landready.landuse import System
 from landready.needs import plan_capacity
 from landready.plans import SupplyPlan
 from landready.release import release
+from landready.suspended import suspended
 from push import status
 from web import board as board_pages
 from web import maps, plot_shapes, title_form, uploads
@@ -32,7 +33,14 @@ def plans() -> ResponseReturnValue:
     page = max(1, request.args.get("page", 1, type=int))
     lines, older = progress.plan_lines(database(), settings().gate, now(), min(page, 10_000))
     missed = misses.missed_of(database(), now())
-    return render_template("plans/list.html", lines=lines, older=older, page=page, missed=missed)
+    return render_template(
+        "plans/list.html",
+        lines=lines,
+        older=older,
+        page=page,
+        missed=missed,
+        suspended=suspended(database(), settings().gate, now()),
+    )
 
 
 @pages.route("/plans/upload", methods=["GET", "POST"])
@@ -286,6 +294,7 @@ def _released_page(
     return render_template(
         "plans/released.html",
         judged=judged,
+        suspended=suspended(database(), settings().gate, now(), plan_id=found.id),
         **board_pages.parts(found, judged),
         pushes=pushes,
         today=clock.today(now()),

@@ -11,8 +11,8 @@ from geo.problems import Problem
 from landready import cities, clock, rule_book
 from landready.db import Role
 from landready.errors import Invalid
-from landready.gate import suspend_lapsed
 from landready.rule_sets import REQUIREMENTS
+from landready.suspending import after_exemption
 from web.auth import only
 from web.session import database, now, settings
 
@@ -49,13 +49,13 @@ def issue() -> ResponseReturnValue:
 @only(Role.SUPERVISOR)
 def revoke(exemption_id: int) -> ResponseReturnValue:
     try:
-        rule_book.revoke(
+        ended = rule_book.revoke(
             database(), exemption_id, request.form.get("document", ""),
             request.form.get("reason", ""), now(),
         )  # fmt: skip
     except Invalid as refused:
         return _page(refused.problems), 422
-    suspended = suspend_lapsed(database(), settings().gate, now())
+    suspended = after_exemption(database(), settings().gate, ended, now())
     flash(_("例外已终止，%(n)s 个上架地块因此暂停。", n=len(suspended)))
     return redirect(url_for("rules.rules"), 303)
 

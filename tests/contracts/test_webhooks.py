@@ -12,22 +12,27 @@ from shapely.geometry import mapping
 from sqlalchemy import Engine, select
 from standardwebhooks import Webhook
 
-from landready import disputing, outbox, reminders
+from landready import disputing, outbox, reminders, suspension_events
 from landready.answers import Answer
 from landready.applications import Application, Item
+from landready.blockers import Blocker
+from landready.changes import cause
 from landready.db import ENGINE, Actor, transaction
 from landready.dispute_rules import DisputeDraft
+from landready.listings import ListingMove
 from landready.organisations import Organisation
 from landready.outbox import OutboxEvent
 from landready.permit_fields import PermitFields
 from landready.permit_receipt import receive_permit
 from landready.plans import Plot
 from landready.pushes import Push
+from landready.readiness import Readiness
 from landready.release import release
 from landready.settings import ROOT, Settings
 from landready.shapes import stored
 from landready.submission import submit
 from landready.tracker import move
+from landready.utilities import Utility
 from push import signing
 from tests.factories import (
     NOW,
@@ -51,6 +56,7 @@ TYPES = (
     "deadline.late",
     "dispute.opened",
     "dispute.decided",
+    "listing.suspended",
 )
 DOCUMENTS = ("docs/integrators.md", "docs/integrators.zh-CN.md")
 
@@ -156,6 +162,13 @@ def told(database: Engine, settings: Settings) -> dict[str, dict[str, Any]]:
             now=NOW,
         )
         disputing.settle(session, dispute.id, "企业已现场指认", NOW)
+    with transaction(database, ENGINE) as session:
+        moved = ListingMove(
+            listing_id=1, plot_id=plot.id, cause=cause("answer_changed", "water", enterprise="x").kept(),
+            reason="x", moved_at=NOW,
+        )  # fmt: skip
+        missing = Blocker("not_possible", "x", utility=Utility.WATER, enterprise="x")
+        suspension_events.suspended(session, [moved], {plot.id: Readiness((missing,))}, NOW)
     with transaction(database, ENGINE) as session:
         bodies = [json.loads(one.body) for one in session.scalars(select(OutboxEvent))]
     return {body["type"]: body for body in bodies}

@@ -174,7 +174,7 @@ def test_changed_facility_has_exactly_the_plots_it_touches_judged_again(
 ):
     asked = []
     monkeypatch.setattr(
-        remeasuring, "suspend_lapsed", lambda _s, _gate, _now, plots: asked.append(plots)
+        remeasuring, "suspend_lapsed", lambda _s, _gate, _now, plots, _why: asked.append(plots)
     )
     with transaction(database, ENGINE) as session:
         plan = make.make_plan(session, state="released")

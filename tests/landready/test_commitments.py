@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from landready import answering, clock, commitments, gate, misses, reminders, replanning
+from landready import answering, clock, commitments, gate, misses, reminders, replanning, suspending
 from landready.answering import AnswerDraft
 from landready.answers import Answer, AnswerVerdict
 from landready.completion import Evidence, plan_milestone, reach
@@ -386,13 +386,13 @@ def test_a_missed_promise_suspends_the_listing_and_is_named_as_the_reason(case: 
     case.offer()
     for day, state in ((SOON, "listed"), (SOON + timedelta(days=1), "suspended")):
         with transaction(case.engine, ENGINE) as session:
-            misses.suspend_missed(session, case.settings.gate, at(day))
+            suspending.review(session, case.settings.gate, at(day))
         assert case.listing()[0] == state
     reason = case.listing()[1]
     assert SOON.isoformat() in reason
     assert "新建泵站" in reason
     with transaction(case.engine, ENGINE) as session:
-        assert misses.suspend_missed(session, case.settings.gate, at(LATER)) == []
+        assert suspending.review(session, case.settings.gate, at(LATER)) == []
 
 
 def test_a_listing_that_another_enterprise_carries_stays(case: Case) -> None:
@@ -403,7 +403,7 @@ def test_a_listing_that_another_enterprise_carries_stays(case: Case) -> None:
         make_answer(session, make_push(session, plan, other), utility="water")
     case.offer()
     with transaction(case.engine, ENGINE) as session:
-        assert misses.suspend_missed(session, case.settings.gate, at(LATER)) == []
+        assert suspending.review(session, case.settings.gate, at(SOON + timedelta(days=1))) == []
     assert case.listing()[0] == "listed"
 
 

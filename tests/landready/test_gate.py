@@ -13,12 +13,13 @@ from landready.certificates import Certificate
 from landready.db import ENGINE, Actor, Role, transaction
 from landready.errors import Conflict, NotFound, NotReady
 from landready.frozen import digest
-from landready.gate import list_plot, move_listing, readiness_of, suspend_lapsed
+from landready.gate import list_plot, move_listing, readiness_of
 from landready.listings import Listing
 from landready.organisations import Organisation
 from landready.plans import Plot
 from landready.pushes import Push
 from landready.readiness import Readiness
+from landready.suspending import suspend_lapsed
 from tests.factories import (
     make_answer,
     make_certificate,
@@ -218,7 +219,7 @@ def test_listing_is_suspended_when_its_ground_lapses(story):
         assert [x.id for x in suspend_lapsed(session, story.gate, later)] == [listing.id]
     with transaction(story.engine, ENGINE) as session:
         kept = session.get_one(Listing, listing.id)
-        assert (kept.state, kept.state_reason) == ("suspended", gate_module.LAPSED)
+        assert (kept.state, kept.cause["code"]) == ("suspended", "check_stale")
 
 
 def test_listing_is_suspended_when_its_certificate_expires(story):
@@ -229,7 +230,7 @@ def test_listing_is_suspended_when_its_certificate_expires(story):
     later = NOW + timedelta(days=story.gate.verdict_days)
     with transaction(story.engine, ENGINE) as session:
         (lapsed,) = suspend_lapsed(session, story.gate, later)
-        assert lapsed.state_reason == gate_module.EXPIRED
+        assert lapsed.cause["code"] == "certificate_expired"
 
 
 def test_database_suspends_when_an_answer_is_taken_back_whoever_forgets_to(story):
@@ -240,7 +241,7 @@ def test_database_suspends_when_an_answer_is_taken_back_whoever_forgets_to(story
     story.answer("power", version=2, verdict="not_possible", reason="变电站满载")
     with transaction(story.engine, ENGINE) as session:
         kept = session.get_one(Listing, listing.id)
-        assert (kept.state, kept.state_reason) == ("suspended", gate_module.LAPSED)
+        assert (kept.state, kept.cause["code"]) == ("suspended", "answer_changed")
 
 
 def test_certificates_of_a_city_are_one_chain_without_a_gap(story):

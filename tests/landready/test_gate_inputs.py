@@ -11,8 +11,9 @@ from landready import gate as gate_module
 from landready import plot_facts, rule_book
 from landready.db import ENGINE, Actor, Role, transaction
 from landready.errors import NotReady
-from landready.gate import list_plot, suspend_lapsed
+from landready.gate import list_plot
 from landready.listings import Listing
+from landready.suspending import suspend_lapsed
 from tests.factories import make_answer, make_enterprise, make_office, make_plan, make_push
 
 NOW = datetime.now(UTC)

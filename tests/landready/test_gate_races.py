@@ -9,11 +9,12 @@ from sqlalchemy import select
 
 from landready.db import ENGINE, Actor, Role, transaction
 from landready.errors import NotReady
-from landready.gate import list_plot, move_listing, suspend_lapsed
+from landready.gate import list_plot, move_listing
 from landready.listings import Listing
 from landready.planner import list_plots
 from landready.plans import Plot
 from landready.pushes import Push
+from landready.suspending import suspend_lapsed
 from tests.factories import make_answer, make_enterprise, make_office, make_plan, make_push
 
 NOW = datetime.now(UTC)
