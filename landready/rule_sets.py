@@ -23,7 +23,8 @@ OTHERS: Mapping[str, str] = {
     "check": N_("测算有效"),
 }
 REQUIREMENTS: tuple[str, ...] = (*Utility, *OTHERS)
-_OWN = "本系统暂定，待省里明确"
+# The source of a requirement for which an installation names none.
+UNDECIDED = "本系统暂定，待省里明确"
 
 
 class _Frozen(BaseModel):
@@ -69,11 +70,11 @@ class Rules(_Frozen):
     verdict_days: PositiveInt
     check_days: PositiveInt = 365
     utilities: Mapping[Utility, Requirement]
-    title: Requirement = Requirement(effect="block", source=_OWN)
-    overlap: Requirement = Requirement(effect="block", source=_OWN)
-    overlap_plan: Requirement = Requirement(effect="block", source=_OWN)
-    capacity: Requirement = Requirement(effect="warn", source=_OWN)
-    check: Requirement = Requirement(effect="block", source=_OWN)
+    title: Requirement = Requirement(effect="block", source=UNDECIDED)
+    overlap: Requirement = Requirement(effect="block", source=UNDECIDED)
+    overlap_plan: Requirement = Requirement(effect="block", source=UNDECIDED)
+    capacity: Requirement = Requirement(effect="warn", source=UNDECIDED)
+    check: Requirement = Requirement(effect="block", source=UNDECIDED)
 
     def requirement(self, name: str) -> Requirement:
         """Return what is required under a name of REQUIREMENTS.

@@ -11,7 +11,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.pofile import read_po
 
-from landready import cities, demand, landuse
+from landready import cities, demand, landuse, rule_sets
 from landready.settings import ROOT
 from web import vocabulary
 
@@ -89,7 +89,9 @@ def test_the_source_language_is_chinese(text):
 
 def test_words_of_the_data_files_are_known_to_the_catalogue():
     settings = tomllib.loads((ROOT / "config.toml").read_text(encoding="utf-8"))
-    sources = {rule["source"] for rule in settings["gate"]["utilities"].values()}
+    gate = settings["gate"]
+    rules = [*gate["utilities"].values(), *(gate[name] for name in rule_sets.OTHERS)]
+    sources = {rule["source"] for rule in rules} | {rule_sets.UNDECIDED}
     sources |= {text for key, text in settings["clocks"].items() if key.endswith("_source")}
     assert set(vocabulary.CITIES) == set(cities.names().values())
     assert set(vocabulary.LAND_USES) == set(landuse.names().values())
