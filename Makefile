@@ -3,6 +3,7 @@
 # make setup  only install;  make check  only examine, after `make setup`
 # make deadlines  a million random deadlines against an independent calendar
 # make fuzz   mutated files through the guarded reader: FILES=2000, SEED=0; nightly FILES=100000
+# make mutation  change what decides in two thousand ways: do the tests notice? (about 8 minutes; docs/mutation.md)
 # make soak-push  kill everything a thousand times while pushes flow and compare the books (about 15 minutes, own servers)
 # make messages  bring the texts of the code into the catalogues of web/translations
 #
@@ -12,7 +13,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: run test setup check packages messages soak-push deadlines
+.PHONY: run test setup check packages messages soak-push deadlines mutation
 .DEFAULT_GOAL := run
 
 PYTHON ?= python3
@@ -87,6 +88,9 @@ $(VENDOR)/.installed: package.json package-lock.json .npmrc | packages
 
 deadlines: setup
 	@PYTHONPATH=. $(VENV)/python bench/deadlines.py
+
+mutation: setup
+	@$(VENV)/python -m bench.mutation
 
 %.mo: %.po | $(INSTALLED)
 	@$(VENV)/pybabel --quiet compile -i $< -o $@

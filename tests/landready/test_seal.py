@@ -1,6 +1,7 @@
 """The signature of the installation: one key, one spelling, and nothing that was changed passes."""
 
 import base64
+import hashlib
 import random
 
 import pytest
@@ -25,6 +26,7 @@ def base64url(text):
 def test_signs_as_the_standard_says():
     given = seal.Seal(base64.b64encode(bytes.fromhex(SEED)).decode())
     assert given.public == base64url(PUBLIC)
+    assert given.key_id == hashlib.sha256(bytes.fromhex(PUBLIC)).hexdigest()[:16]
     assert given.sign(b"\x72") == base64url(SIGNATURE)
     assert seal.verify(b"\x72", base64url(SIGNATURE), base64url(PUBLIC))
 
@@ -46,7 +48,7 @@ def test_any_changed_letter_of_data_signature_or_key_is_refused():
 
 def test_private_installation_makes_its_key_once_and_nobody_else_reads_it(tmp_path):
     given = load(env={"LANDREADY_VAR": str(tmp_path)})
-    with pytest.raises(BadSettings, match="LANDREADY_SIGNING_KEY"):
+    with pytest.raises(BadSettings, match=r"^LANDREADY_SIGNING_KEY is not set$"):
         seal.installed(given)
     key = seal.signing_key(given)
     assert (tmp_path / "signing-key").stat().st_mode & 0o777 == 0o600
@@ -59,5 +61,28 @@ def test_private_installation_makes_its_key_once_and_nobody_else_reads_it(tmp_pa
 
 @pytest.mark.parametrize("key", ["", "short", "é" * 43, "t" * 44])
 def test_key_that_is_none_stops_the_start(key):
-    with pytest.raises(BadSettings, match="openssl rand"):
+    with pytest.raises(
+        BadSettings,
+        match=r"^LANDREADY_SIGNING_KEY is not base64 of 32 bytes: openssl rand -base64 32$",
+    ):
         seal.Seal(key)
+
+
+@pytest.mark.parametrize("text", ["AB", "AA=", "AA+", "A"])
+def test_key_has_no_name_in_another_spelling(text):
+    with pytest.raises(ValueError, match="base64"):
+        seal.key_id(text)
+    assert not seal.verify(b"", "AA", text)
+
+
+def test_spelling_of_another_byte_is_told_as_such():
+    with pytest.raises(ValueError, match=r"^not the base64url of these bytes$"):
+        seal.key_id("AB")
+
+
+def test_text_of_any_bytes_is_read_as_it_was_written():
+    draw = random.Random(7)
+    for data in (b"\0\0\x17", *(draw.randbytes(n) for n in range(1, 40))):
+        text = base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+        assert seal.key_id(text) == hashlib.sha256(data).hexdigest()[:16]
+        assert seal.is_public_key(text) == (len(data) == 32)

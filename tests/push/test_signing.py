@@ -80,5 +80,17 @@ def test_the_signature_is_the_hmac_of_id_time_and_body():
     made = signing.headers(secret, EVENT, BODY, now)
     signed = f"{EVENT}.1772416800.".encode() + BODY
     expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-    assert made["webhook-timestamp"] == "1772416800"
-    assert made["webhook-signature"] == f"v1,{expected}"
+    assert made == {
+        "Content-Type": "application/json; charset=utf-8",
+        "User-Agent": "LandReady",
+        "webhook-id": str(EVENT),
+        "webhook-timestamp": "1772416800",
+        "webhook-signature": f"v1,{expected}",
+    }
+
+
+def test_while_a_key_is_changed_both_sign_the_new_one_first():
+    new, old = signing.new_secret(), signing.new_secret()
+    now = datetime.now(UTC)
+    both = signing.headers(new, EVENT, BODY, now, old)["webhook-signature"].split(" ")
+    assert both == [signing.headers(s, EVENT, BODY, now)["webhook-signature"] for s in (new, old)]
