@@ -206,7 +206,11 @@ class GateMachine(RuleBasedStateMachine):
             plot_ratio="", geometry={}, sha256=FIRST,
         )  # fmt: skip
         place = Place(CITY, len(self.chain), self.chain, now, now + timedelta(days=90))
-        body = canonical(freeze(place, self.day, plot, land.facts, found, CALENDAR))
+        try:
+            body = canonical(freeze(place, self.day, plot, land.facts, found, CALENDAR))
+        except ValueError:  # no number: what cannot be written down cannot be certified, nor listed
+            counted["refused"] += 1
+            return False
         self.chain = digest(self.chain, body)
         self.offered[number] = body
         self.suspended.discard(number)

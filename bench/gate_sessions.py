@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
 from http.client import HTTPConnection, HTTPException
+from time import perf_counter
 from urllib.parse import urlencode
 
 PASSWORD = "a soak needs no secret"
@@ -105,7 +106,9 @@ class Session:
 
     def step(self) -> None:
         (deed,) = self.random.choices(list(self.deeds), list(self.deeds.values()))
+        began = perf_counter()
         status = deed()
+        self.seen[f"{deed.__name__} ms"] += int((perf_counter() - began) * 1000)
         self.seen[f"{deed.__name__} {status}"] += 1
         if status >= 500:
             self.seen["faults"] += 1

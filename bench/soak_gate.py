@@ -181,7 +181,7 @@ def http(steps: int, plots: int, first: int) -> bool:
         broken = _chain(engine)
         engine.dispose()
         if seen["faults"]:
-            print((here.settings.var / "web.log").read_text()[-4000:])
+            print((here.settings.var / "web.log").read_text()[-20000:])
     done = seen.pop("steps")
     for name, count in sorted(seen.items()):
         print(f"    {name:<28}{count:>8}")
