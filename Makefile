@@ -5,6 +5,7 @@
 # make fuzz   mutated files through the guarded reader: FILES=2000, SEED=0; nightly FILES=100000
 # make mutation  change what decides in two thousand ways: do the tests notice? (about 8 minutes; docs/mutation.md)
 # make soak-push  kill everything a thousand times while pushes flow and compare the books (about 15 minutes, own servers)
+# make soak-gate  try to list what is not ready, a million times in memory and a hundred thousand through HTTP: SOAK="--http 10000"
 # make messages  bring the texts of the code into the catalogues of web/translations
 #
 # LANDREADY_DATABASE_URL and LANDREADY_REDIS_URL name servers to use instead of installing and starting private ones.
@@ -13,7 +14,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: run test setup check packages messages soak-push deadlines mutation
+.PHONY: run test setup check packages messages soak-push soak-gate deadlines mutation
 .DEFAULT_GOAL := run
 
 PYTHON ?= python3
@@ -97,6 +98,9 @@ mutation: setup
 
 soak-push: setup
 	@$(VENV)/python bench/soak_push.py $(SOAK)
+
+soak-gate: setup
+	@$(VENV)/python bench/soak_gate.py $(SOAK)
 
 # New texts come in untranslated, changed ones are never guessed, lost ones go: tests/test_language.py names what is to do.
 messages: | $(INSTALLED)

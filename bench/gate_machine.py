@@ -176,7 +176,7 @@ class GateMachine(RuleBasedStateMachine):
         self.offered: dict[int, bytes] = {}
         self.suspended: set[int] = set()
         self.gone: set[int] = set()
-        self.chain = FIRST
+        self.chain, self.issued = FIRST, 1
         self.answers = 0
 
     # What the product does.
@@ -205,13 +205,13 @@ class GateMachine(RuleBasedStateMachine):
             code=str(number), name="", revision=land.revision, use="", area_m2=1.0,
             plot_ratio="", geometry={}, sha256=FIRST,
         )  # fmt: skip
-        place = Place(CITY, len(self.chain), self.chain, now, now + timedelta(days=90))
+        place = Place(CITY, self.issued, self.chain, now, now + timedelta(days=90))
         try:
             body = canonical(freeze(place, self.day, plot, land.facts, found, CALENDAR))
         except ValueError:  # no number: what cannot be written down cannot be certified, nor listed
             counted["refused"] += 1
             return False
-        self.chain = digest(self.chain, body)
+        self.chain, self.issued = digest(self.chain, body), self.issued + 1
         self.offered[number] = body
         self.suspended.discard(number)
         counted["listed"] += 1
@@ -235,7 +235,7 @@ class GateMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.offered)
     @rule(data=st.data(), sold=st.booleans())
-    def take_off(self, data: st.DataObject, sold: bool) -> None:
+    def take_off(self, data: st.DataObject, *, sold: bool) -> None:
         number = data.draw(st.sampled_from(sorted(self.offered)))
         del self.offered[number]
         if sold:
@@ -247,7 +247,9 @@ class GateMachine(RuleBasedStateMachine):
         land = self.lands[number]
         land.failed.clear()
         land.released, land.overlaps = True, ()
-        land.title = Title(True, land.revision, "文件1号", self.day)
+        land.title = Title(
+            clear=True, plot_revision=land.revision, document="文件1号", document_date=self.day
+        )
         for utility in JUDGED:
             self.say(number, utility, 0, AnswerVerdict.READY, None, None, land.revision)
             self.look(number, utility, 0, 10.0, land.revision)
@@ -340,7 +342,7 @@ class GateMachine(RuleBasedStateMachine):
         document=st.sampled_from(["文件2号", "文件2号", " "]),
     )  # fmt: skip
     def state_title(
-        self, number: int, clear: bool, behind: int, ago: int, document: str
+        self, number: int, *, clear: bool, behind: int, ago: int, document: str
     ) -> None:
         day = self.day - timedelta(days=ago)
         self.lands[number].title = Title(
@@ -360,7 +362,7 @@ class GateMachine(RuleBasedStateMachine):
         self.review()
 
     @rule(number=plots, released=st.booleans())
-    def release(self, number: int, released: bool) -> None:
+    def release(self, number: int, *, released: bool) -> None:
         self.lands[number].released = released
         self.review()
 
@@ -368,7 +370,7 @@ class GateMachine(RuleBasedStateMachine):
         number=plots, name=st.sampled_from(["plot", "answers", "checks", "reservations", "title", "overlaps", "rules", "calendar"]),
         heals=st.booleans(),
     )  # fmt: skip
-    def input_fails(self, number: int, name: str, heals: bool) -> None:
+    def input_fails(self, number: int, name: str, *, heals: bool) -> None:
         land = self.lands[number]
         if heals:
             land.failed.clear()
@@ -393,17 +395,21 @@ class GateMachine(RuleBasedStateMachine):
         lifts=st.lists(st.sampled_from([*JUDGED, "title", "overlap", "check"]), min_size=1, unique=True),
         begins=st.integers(0, 3), lasts=st.integers(0, 30), single=st.none() | plots,
     )  # fmt: skip
-    def except_legally(
-        self, lifts: list[str], begins: int, lasts: int, single: int | None
-    ) -> None:
+    def except_legally(self, lifts: list[str], begins: int, lasts: int, single: int | None) -> None:
         start = self.day + timedelta(days=begins)
-        self.exemptions.append(
-            Exemption(
-                id=len(self.exemptions) + 1, document="琼发〔2026〕1号", reason="应急", issuer="省厅",
-                issued_on=self.day, lifts=tuple(str(one) for one in lifts), city=CITY,
-                plots=() if single is None else (single,), start=start, end=start + timedelta(days=lasts),
+        one = Exemption(
+                id=len(self.exemptions) + 1,
+                document="琼发〔2026〕1号",
+                reason="应急",
+                issuer="省厅",
+                issued_on=self.day,
+                lifts=tuple(str(one) for one in lifts),
+                city=CITY,
+                plots=() if single is None else (single,),
+                start=start,
+                end=start + timedelta(days=lasts),
             )  # fmt: skip
-        )
+        self.exemptions.append(one)
         self.review()
 
     @precondition(lambda self: self.exemptions)

@@ -9,6 +9,8 @@ the tables' owner that shares no line with the product; the chain of certificate
 
 import argparse
 import json
+import re
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +19,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from http.client import HTTPConnection
 from multiprocessing import Pipe, Process, get_context
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -50,6 +53,8 @@ from landready.pushes import Push  # noqa: E402
 from web.app import create_app  # noqa: E402
 
 SESSIONS, AT_ONCE = 4, 50
+# The last line of what Python says of an error.
+_FAULT = re.compile(r"(?m)^(?:\w+\.)+\w+(?:: .{0,200})?$")
 CITY = plan.CITY
 
 
@@ -59,7 +64,7 @@ def in_memory(steps: int, first: int) -> Counter:
     while gate_machine.counted["steps"] < steps:
         missing = steps - gate_machine.counted["steps"]
         quiet = settings(
-            max_examples=max(missing // AT_ONCE, 1), stateful_step_count=AT_ONCE, deadline=None,
+            max_examples=max(missing // AT_ONCE, 1), stateful_step_count=AT_ONCE, deadline=None, report_multiple_bugs=False,
             database=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate, Phase.shrink],
         )  # fmt: skip
         run_state_machine_as_test(seed(first)(gate_machine.GateMachine), settings=quiet)
@@ -145,7 +150,9 @@ def _push(session: sqlalchemy.orm.Session, utility: str) -> Push:
 def web_server(here: Servers, port: int) -> Iterator[None]:
     """The web server by the command line that `landready up` gives its supervisor."""
     lines = write_configuration(here.settings, Address("127.0.0.1", port)).read_text().splitlines()
-    command = next(x.partition("=")[2] for x in lines if x.startswith("command=") and "gunicorn" in x)
+    command = next(
+        x.partition("=")[2] for x in lines if x.startswith("command=") and "gunicorn" in x
+    )
     with (here.settings.var / "web.log").open("ab") as log:
         process = subprocess.Popen(command.replace("%%", "%"), shell=True, stdout=log, stderr=log)
     try:
@@ -157,12 +164,13 @@ def web_server(here: Servers, port: int) -> Iterator[None]:
 
 
 def _wait_for(port: int, process: subprocess.Popen) -> None:
-    from http.client import HTTPConnection
-
     for _ in range(600):
         assert process.poll() is None, "the web server ended"
         try:
-            if exchange(HTTPConnection("127.0.0.1", port), "GET", "/readyz", None, {})[0].status == 200:
+            if (
+                exchange(HTTPConnection("127.0.0.1", port), "GET", "/readyz", None, {})[0].status
+                == 200
+            ):
                 return
         except OSError:
             time.sleep(0.2)
@@ -181,7 +189,9 @@ def http(steps: int, plots: int, first: int) -> bool:
         broken = _chain(engine)
         engine.dispose()
         if seen["faults"]:
-            print((here.settings.var / "web.log").read_text()[-20000:])
+            said = (here.settings.var / "web.log").read_text(errors="replace")
+            for line, count in Counter(_FAULT.findall(said)).most_common(20):
+                print(f"    {count} × {line}")
     done = seen.pop("steps")
     for name, count in sorted(seen.items()):
         print(f"    {name:<28}{count:>8}")
@@ -193,8 +203,6 @@ def http(steps: int, plots: int, first: int) -> bool:
 
 
 def _free_port() -> int:
-    import socket
-
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]

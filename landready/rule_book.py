@@ -19,6 +19,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, aliased, joinedload, mapped_column, relationship
 
 from geo.problems import N_, Problem
@@ -214,8 +215,11 @@ def revoke(session: Session, exemption_id: int, document: str, reason: str, now:
         kind="revocation", city=row.city, starts_on=local_date(now), revokes=row.id, document=document,
         reason=reason, issuer_id=asker.organisation_id, issued_by=asker.account_id, issued_at=now,
     )  # fmt: skip
-    session.add(end)
-    session.flush()
+    try:
+        with session.begin_nested():
+            session.add(end)
+    except IntegrityError as error:  # somebody else ended it at the same moment
+        raise Conflict(N_("这项例外已经终止。")) from error
     return end
 
 
