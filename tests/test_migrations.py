@@ -28,7 +28,8 @@ def test_migrated_tables_equal_the_models(owner):
         assert compare_metadata(context, Base.metadata) == []
 
 
-def test_up_down_and_up_again(settings, owner, engine):
+def test_up_down_and_up_again(settings, owner, engine, wipe):
+    wipe()
     migrate.downgrade(settings, "base")
     with owner.connect() as connection:
         assert set(inspect(connection).get_table_names()) <= {"alembic_version", "spatial_ref_sys"}

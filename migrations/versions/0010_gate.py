@@ -647,7 +647,7 @@ def _back_to_verdicts() -> None:
           select (jsonb_populate_record(null::verdict, earlier_verdict || jsonb_build_object('id', -id))).*
           from listing where certificate_id is null and earlier_verdict is not null;
         update listing set verdict_id = coalesce(certificate_id, -id);
-        select setval(pg_get_serial_sequence('verdict', 'id'), coalesce((select max(id) from verdict), 0) + 1, false);
+        select setval(pg_get_serial_sequence('verdict', 'id'), greatest((select max(id) from verdict), 0) + 1, false);
         select set_config('app.role', '', true)"""
     )
     op.drop_constraint(op.f("fk_listing_certificate_id_certificate"), "listing")
