@@ -20,6 +20,7 @@ from landready.answers import Answer
 from landready.asked import Pair, answered, asked_plots, own_push, proposals
 from landready.changes import cause
 from landready.clock import today
+from landready.db import as_engine
 from landready.errors import Conflict, Invalid
 from landready.organisations import Organisation
 from landready.plans import Plot
@@ -54,6 +55,7 @@ def answer(
     drafts = [relevant(draft)]
     found = _wishes(session, push, drafts, check, region, now, lock=True)
     _refuse(_faults(session, push, drafts, check, region, now) + reserving.faults(found))
+    _hold_plots(session, drafts)
     made = _write(session, push, drafts, found, check, account_id, now)
     _settle(session, made, gate, now)
     return made[0]
@@ -81,6 +83,7 @@ def answer_many(
     drafts = _spread(session, push, pairs, draft, check)
     found = _wishes(session, push, drafts, check, region, now, lock=True)
     _refuse(_faults(session, push, drafts, check, region, now) + reserving.faults(found))
+    _hold_plots(session, drafts)
     made = _write(session, push, drafts, found, check, account_id, now)
     _settle(session, made, gate, now)
     return made
@@ -137,6 +140,7 @@ def answer_pushes(
     found = {p.id: _wishes(session, p, given[p.id], check, region, now) for p in pushes}
     faults = [f for p in pushes for f in _faults_each(session, p, given[p.id], check, region, now)]
     _refuse(faults + [f for p in pushes for f in _numbered(found[p.id])])
+    _hold_plots(session, [draft for drafts in given.values() for draft in drafts])
     made = [
         row
         for p in pushes
@@ -298,6 +302,17 @@ def _numbered(found: Sequence[reserving.Wish | None]) -> list[Problem]:
 def _refuse(problems: list[Problem]) -> None:
     if problems:
         raise Invalid(tuple(problems), N_("答复没有保存，请按提示补充。"))
+
+
+def _hold_plots(session: Session, drafts: Sequence[AnswerDraft]) -> None:
+    """Take the plots in the order in which whoever lists them does; the answers' foreign keys would in that of the drafts."""
+    with as_engine(session):
+        session.execute(
+            select(Plot.id)
+            .where(Plot.id.in_({draft.plot_id for draft in drafts}))
+            .order_by(Plot.id)
+            .with_for_update(of=Plot, key_share=True, read=True)
+        )
 
 
 def _write(

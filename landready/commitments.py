@@ -16,6 +16,7 @@ from landready.clock import today
 from landready.db import actor_of
 from landready.errors import Conflict, NotFound
 from landready.layers import Facility
+from landready.pushes import Push
 from landready.reservations import Reservation
 from landready.works import (
     COMPLETION,
@@ -79,6 +80,7 @@ def own_works(session: Session, works_id: int, *, lock: bool = False) -> Works:
         Works.id == works_id, Works.enterprise_id == actor_of(session).organisation_id
     )
     if lock:
+        _hold_pushes(session, works_id)
         query = query.with_for_update(of=Works).execution_options(populate_existing=True)
     works = session.scalar(query)
     if works is None:
@@ -123,6 +125,7 @@ def join(session: Session, works_id: int, other_id: int) -> Works:
         Conflict: the other ones differ in office, utility or end, are completed, or are nobody's.
     """
     works = own_works(session, works_id)
+    _hold_pushes(session, works_id, other_id)
     session.execute(
         select(Works.id)
         .where(Works.id.in_((works_id, other_id)), Works.enterprise_id == works.enterprise_id)
@@ -159,6 +162,21 @@ def separate(session: Session, works_id: int, plot_id: int, now: datetime) -> Wo
     session.flush()
     session.expire_all()
     return made
+
+
+def _hold_pushes(session: Session, *works_ids: int) -> None:
+    """Lock the pushes that works keep promises to, before the works: who answers holds its push, then promises and works."""
+    answered = (
+        select(Answer.push_id)
+        .join(Commitment, Commitment.answer_id == Answer.id)
+        .where(Commitment.works_id.in_(works_ids), Commitment.state == CommitmentState.OPEN)
+    )
+    session.execute(
+        select(Push.id)
+        .where(Push.id.in_(answered), Push.enterprise_id == actor_of(session).organisation_id)
+        .order_by(Push.id)
+        .with_for_update(of=Push)
+    )
 
 
 def _open(session: Session, made: Sequence[Answer]) -> dict[Key, Commitment]:

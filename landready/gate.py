@@ -105,6 +105,7 @@ def list_plots(
     """
     ids = list(dict.fromkeys(plot_ids))
     lock_plots(session, ids)
+    reserving.lock(session, *ids)
     take_turn(session)
     plots = session.scalars(
         select(Plot)
@@ -149,9 +150,9 @@ def move_listing(
     plot_id = session.scalar(select(Listing.plot_id).where(Listing.id == listing_id))
     if plot_id is None:
         raise NotFound
-    if state == "listed":
-        lock_plots(session, [plot_id])
-    # Before the turn: who answers holds its reservations first and then waits for the turn.
+    # Both before the turn: who answers holds them first and then waits for the turn. The plot for every move: of reservations
+    # that somebody replaces while this waits for them, the new ones would not be held.
+    lock_plots(session, [plot_id])
     reserving.lock(session, plot_id)
     take_turn(session)
     listing = session.scalar(
