@@ -19,6 +19,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from sqlalchemy.orm import Session as Session
 
+# SQLSTATE: deadlock_detected, serialization_failure, lock_not_available.
+_COLLIDED = ("40P01", "40001", "55P03")
 APP_ROLE = "landready_app"
 
 Id = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]
@@ -158,6 +160,11 @@ def as_engine(session: Session) -> AbstractContextManager[None]:
     For what an asker causes but may not see: measuring enterprises' networks, writing the outbox.
     """
     return acting(session, ENGINE)
+
+
+def collided(error: BaseException | None) -> bool:
+    """Return whether the database gave a change up for another one of the same moment; nothing of it is kept."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", "") in _COLLIDED
 
 
 def answers(engine: Engine) -> bool:

@@ -20,14 +20,14 @@ from geo.problems import N_
 from landready.db import as_engine
 from landready.gate import readiness_of
 from landready.listings import Listing
-from landready.plans import Plot
+from landready.plans import Plot, SupplyPlan
 from landready.settings import Settings
 
 Format = Literal["landready-tradable-1"]
 FORMAT: Format = "landready-tradable-1"
 _NO = {
     "not_offered": N_("这个地块没有上架。"),
-    "ambiguous": N_("有多个在架地块使用这个编号，请按上架编号查询。"),
+    "ambiguous": N_("有多个地块使用这个编号，请按上架编号查询。"),
     "suspended": N_("上架已暂停：{reason}"),
     "withdrawn": N_("上架已撤回：{reason}"),
     "sold": N_("地块已成交。"),
@@ -94,14 +94,18 @@ def example() -> dict[str, Any]:
 def answer(session: Session, question: Question, settings: Settings, now: datetime) -> Answer:
     """Answer a question. Never raises: a fault is a no of its own, and is logged."""
     found: Sequence[Listing] = ()
+    plots: Sequence[int] = ()
     try:
         with session.begin_nested(), as_engine(session):
-            found = _listings(session, question)
-            reasons = _reasons(session, found, settings, now)
+            plots = _plots(session, question)
+            found = _listings(session, question, plots)
+            reasons = (
+                [_no("ambiguous")] if len(plots) > 1 else _reasons(session, found, settings, now)
+            )
     except Exception:
         log.exception("%s cannot be judged", question)
         reasons = [_no("fault")]
-    listing = found[0] if len(found) == 1 else None
+    listing = found[0] if found and len(plots) < 2 else None
     certificate = listing.certificate if listing else None
     return Answer(
         question=str(question),
@@ -119,25 +123,39 @@ def answer(session: Session, question: Question, settings: Settings, now: dateti
     )
 
 
-def _listings(session: Session, question: Question) -> Sequence[Listing]:
-    """Return the listing meant: of a plot its newest. Several: as many plots are on offer under one code."""
+def _plots(session: Session, question: Question) -> Sequence[int]:
+    """Return the plots that a code may mean: those of released plans, on offer or not, but for what was taken off the market.
+
+    Only where no plot has the code it is a plot's id.
+    """
+    if question.listing_id is not None:
+        return ()
+    newest = (
+        select(Listing.state)
+        .where(Listing.plot_id == Plot.id)
+        .order_by(Listing.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        select(Plot.id, newest.label("state"))
+        .join(SupplyPlan, SupplyPlan.id == Plot.plan_id)
+        .where(Plot.code == question.plot, SupplyPlan.state == "released")
+    ).all()
+    if rows:
+        return [row.id for row in rows if row.state != "withdrawn"] or [rows[-1].id]
+    # Longer is no id of ours, and no number that PostgreSQL takes.
+    plain = question.plot.isascii() and question.plot.isdigit() and len(question.plot) < 19
+    return [int(question.plot)] if plain else ()
+
+
+def _listings(session: Session, question: Question, plots: Sequence[int]) -> Sequence[Listing]:
+    """Return the listing meant: of a plot its newest."""
     query = select(Listing).options(joinedload(Listing.plot), joinedload(Listing.certificate))
     if question.listing_id is not None:
         return session.scalars(query.where(Listing.id == question.listing_id)).all()
-    coded = session.scalars(
-        query.join(Listing.plot).where(Plot.code == question.plot).order_by(Listing.id.desc())
-    ).all()
-    # Longer is no id of ours, and no number that PostgreSQL takes.
-    if (
-        not coded
-        and question.plot.isascii()
-        and question.plot.isdigit()
-        and len(question.plot) < 19
-    ):
-        by_id = Listing.plot_id == int(question.plot)
-        coded = session.scalars(query.where(by_id).order_by(Listing.id.desc())).all()
-    newest = list({listing.plot_id: listing for listing in reversed(coded)}.values())
-    return [one for one in newest if one.state == "listed"] or newest[:1]
+    of_plot = query.where(Listing.plot_id.in_(plots)).order_by(Listing.id.desc()).limit(1)
+    return session.scalars(of_plot).all()
 
 
 def _reasons(
@@ -145,8 +163,6 @@ def _reasons(
 ) -> list[Reason]:
     if not found:
         return [_no("not_offered")]
-    if len(found) > 1:
-        return [_no("ambiguous")]
     listing = found[0]
     reasons = []
     if listing.state != "listed":

@@ -6,13 +6,14 @@ from typing import Any
 
 from apiflask import APIFlask
 from apiflask.exceptions import HTTPError
-from flask import Response, g, jsonify, render_template, request
+from flask import Response, g, jsonify, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from geo.problems import N_
+from landready.db import collided
 from landready.errors import (
     Busy,
     Conflict,
@@ -34,6 +35,8 @@ STATUS: dict[type[LandreadyError], int] = {
     NotReady: 409,
     Busy: 503,
 }
+# Seconds after which a change that collided with another may be tried again.
+_AGAIN = "1"
 _SAID = {
     400: N_("请求不完整或格式不对。"),
     401: N_("请先登录。"),
@@ -42,6 +45,7 @@ _SAID = {
     405: N_("这个地址不支持这种操作。"),
     413: N_("文件太大，请拆分后再上传。"),
     429: N_("尝试次数过多，请几分钟后再试。"),
+    503: N_("有人正在修改同一内容，您的操作没有保存，数据没有改变。请再试一次。"),
     500: N_("系统出错了，您的数据没有改变。请稍后再试，或联系管理员。"),
 }
 # RFC 9457, as every error of the API answers; OpenAPI shows it.
@@ -111,6 +115,9 @@ def _csrf(_error: Exception) -> ResponseReturnValue:
 
 def _http(error: Exception) -> ResponseReturnValue:
     assert isinstance(error, HTTPException)  # noqa: S101
+    # What the commit raises comes wrapped: the answer was being sent.
+    if collided(getattr(error, "original_exception", None)):
+        return _again()
     status = error.code or 500
     if status < 400:
         return error.get_response()
@@ -118,7 +125,16 @@ def _http(error: Exception) -> ResponseReturnValue:
     return _answer(status, text, [])
 
 
+def _again() -> ResponseReturnValue:
+    _log.warning("%s %s collided with another change", request.method, request.path)
+    response = make_response(_answer(503, gettext(_SAID[503]), []))
+    response.headers["Retry-After"] = _AGAIN
+    return response
+
+
 def _unforeseen(error: Exception) -> ResponseReturnValue:
+    if collided(error):
+        return _again()
     _log.error("%s %s failed", request.method, request.path, exc_info=error)
     return _answer(500, gettext(_SAID[500]), [])
 

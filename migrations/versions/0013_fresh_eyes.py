@@ -46,7 +46,9 @@ _CHANGES = {
         "begin\n  perform 1 from plot p where p.id in (select plot_id from changed) order by p.id for key share;\n  perform suspend",
     ),
 }
-_UNTIL = {"has_certificate(listing)": ("c.valid_until > now()", "c.valid_until > clock_timestamp()")}
+_UNTIL = {
+    "has_certificate(listing)": ("c.valid_until > now()", "c.valid_until > clock_timestamp()")
+}
 
 
 def upgrade() -> None:

@@ -11,24 +11,23 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from landready import reserving
-from landready.answering import answer_each
 from landready.answer_rules import AnswerDraft
+from landready.answering import answer_each
 from landready.answers import Answer, AnswerVerdict
 from landready.asked import own_push
 from landready.commitments import own_works
-
 from landready.db import ENGINE, Actor, Role, transaction
 from landready.errors import NotReady
 from landready.gate import TURN, list_plot, lock_plots, move_listing
+from landready.layers import Facility
 from landready.listings import Listing
 from landready.organisations import Organisation
 from landready.planner import list_plots
 from landready.plans import Plot
-from landready.layers import Facility
 from landready.pushes import Push
 from landready.reservations import Reservation
-from landready.works import Commitment, Works
 from landready.suspending import suspend_lapsed
+from landready.works import Commitment, Works
 from tests.factories import (
     make_answer,
     make_certificate,
@@ -77,7 +76,9 @@ class Story:
         """A repeatable read of the product's, begun now."""
         with self.engine.connect() as link, link.begin():
             link.execute(text("set transaction isolation level repeatable read"))
-            link.execute(text("select set_config('app.role', 'engine', true), count(*) from listing"))
+            link.execute(
+                text("select set_config('app.role', 'engine', true), count(*) from listing")
+            )
             yield link
             link.rollback()
 
@@ -93,7 +94,12 @@ class Story:
 
     def reserve(self, session, version):
         """What an answer of the power company's holds of a facility, as the one before it did."""
-        layer = self.layer or make_layer(session, session.get_one(Organisation, self.power.organisation_id), point(0, -50)).id
+        layer = (
+            self.layer
+            or make_layer(
+                session, session.get_one(Organisation, self.power.organisation_id), point(0, -50)
+            ).id
+        )
         self.layer = layer
         push, plot = session.get_one(Push, self.push_id), session.get_one(Plot, self.first)
         answer = make_answer(session, push, plot=plot, version=version, utility="power")
@@ -258,9 +264,7 @@ def test_checks_that_are_being_deleted_suspend_the_listing_made_meanwhile(story)
             list_plot(session, story.first, story.gate, account_id=None, now=NOW)
 
     with ThreadPoolExecutor() as pool, transaction(story.engine, ENGINE) as session:
-        session.execute(
-            text("delete from coverage_check where plot_id = :p"), {"p": story.first}
-        )
+        session.execute(text("delete from coverage_check where plot_id = :p"), {"p": story.first})
         listed = pool.submit(lists)
         with pytest.raises(TimeoutError):
             listed.result(1)
@@ -288,9 +292,9 @@ def test_title_lost_while_the_plot_is_being_listed_is_refused(story):
 def test_certificate_that_expires_while_the_transaction_is_open_carries_nothing(story):
     with story.as_office() as session:
         plot = session.get_one(Plot, story.first)
-        rules = story.gate.all()[0].model_copy(update={"verdict_days": 1})
-        issued = datetime.now(UTC) - timedelta(days=1) + timedelta(seconds=1)
-        certificate = make_certificate(session, plot, now=issued, rules=rules)
+        lasts = timedelta(days=story.gate.verdict_days)
+        issued = datetime.now(UTC) - lasts + timedelta(seconds=1)
+        certificate = make_certificate(session, plot, now=issued)
         session.execute(text("select pg_sleep(1.1)"))
         with pytest.raises(DBAPIError, match="no valid positive certificate"):
             session.execute(LIST, story.row(certificate))
@@ -299,7 +303,10 @@ def test_certificate_that_expires_while_the_transaction_is_open_carries_nothing(
 def test_completing_works_and_answering_again_do_not_block_each_other(story):
     """Who answers holds the push and wants its works; who completes the works must not hold them and want the push."""
     with transaction(story.engine, ENGINE) as session:
-        both = {"enterprise_id": story.power.organisation_id, "office_id": story.office.organisation_id}
+        both = {
+            "enterprise_id": story.power.organisation_id,
+            "office_id": story.office.organisation_id,
+        }
         made = Works(utility="power", title="x", starts_on=NOW.date(), made_at=NOW, **both)
         session.add(made)
         session.flush()
@@ -323,6 +330,6 @@ def test_completing_works_and_answering_again_do_not_block_each_other(story):
         with pytest.raises(TimeoutError):
             completed.result(1)
         session.execute(text("set local lock_timeout = '1s'"))
-        session.get_one(Works, works, with_for_update=True)
+        session.scalar(select(Works.id).where(Works.id == works).with_for_update(of=Works))
         session.commit()
         completed.result(10)

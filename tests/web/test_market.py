@@ -34,6 +34,7 @@ from tests.factories import (
     make_answer,
     make_enterprise,
     make_key,
+    make_office,
     make_organisation,
     make_plan,
     make_plot,
@@ -478,6 +479,21 @@ def test_two_offers_under_one_code_are_not_tradable_by_code(market, ask, databas
     first, _second = market.list(0), market.list(len(market.plots) - 1)
     assert [r["code"] for r in ask(f"plots/{market.codes[0]}")["reasons"]] == ["ambiguous"]
     assert ask(f"listings/{first}")["tradable"]
+
+
+@pytest.mark.parametrize("code", ["its code", "its id"])
+def test_plot_that_is_not_on_offer_is_not_traded_by_way_of_one_that_bears_its_name(
+    market, ask, database, code
+):
+    """Another plot has the same code, or the id of the one on offer as its code: which of them was meant nobody knows."""
+    listing = market.list(0)
+    asked = market.codes[0] if code == "its code" else str(market.plots[0])
+    with transaction(database, ENGINE) as session:
+        other = make_plan(session, make_office(session, city="460200"), state="released")
+        make_plot(session, other, code=asked, geometry=square(0, 1000))
+    said = ask(f"plots/{asked}")
+    assert (said["tradable"], said["listing_id"]) == (False, None)
+    assert ask(f"listings/{listing}")["tradable"]
 
 
 @pytest.mark.parametrize("fault", ["raise", "nothing", "database"])
