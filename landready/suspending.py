@@ -13,6 +13,7 @@ from landready.db import as_engine
 from landready.gate import readiness_of, take_turn
 from landready.listings import Listing, ListingMove
 from landready.offers import tell
+from landready.plans import Plot
 from landready.readiness import Readiness
 from landready.settings import Gate
 
@@ -93,6 +94,9 @@ def settle(session: Session, gate: Gate, now: datetime) -> int:
     if not left:
         return 0
     ended = {row.plot_id: row.to_state for row in left if row.to_state in ("sold", "withdrawn")}
+    # In the order of landready.gate: plots, what they hold, the turn.
+    plots = select(Plot.id).where(Plot.id.in_(ended)).order_by(Plot.id)
+    session.execute(plots.with_for_update(of=Plot))
     reserving.lock(session, *ended)
     take_turn(session)
     for plot_id, state in ended.items():

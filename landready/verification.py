@@ -7,7 +7,7 @@ also its links and the signed heads.
 import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
 from geo.problems import N_, Problem, at_line
 from landready import chain, seal
@@ -75,6 +75,22 @@ def _verdict_faults(found: Thawed) -> Iterator[Problem]:
         text = N_("按冻结的事实重新判定，结论与凭证不同：{found}。")
         reasons = "；".join(b.whole for b in again.blockers) or "没有缺失的条件"
         yield Problem("verdict", "error", text, {"found": reasons}, where=number)
+    if not _fits(found):
+        text = N_("判定日期、有效期、地块版本或规则的适用范围互相矛盾，系统不会签发这样的凭证。")
+        yield Problem("contradiction", "error", text, where=number)
+
+
+def _fits(found: Thawed) -> bool:
+    """Whether facts and rules are those of the certificate's own plot, city and moment: the rule alone does not look at that."""
+    place, rules, day = found.place, found.rules, found.day
+    return (
+        day == local_date(place.issued_at)
+        and place.valid_until - place.issued_at == timedelta(days=rules.verdict_days)
+        and found.plot.revision == found.facts.revision
+        and rules.city in ("", place.city)
+        and rules.start <= day
+        and all(e.city == place.city and e.start <= day <= e.end for e in rules.exemptions)
+    )
 
 
 def as_text(report: Report, today: date) -> str:

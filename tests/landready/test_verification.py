@@ -260,3 +260,40 @@ def test_command_says_what_does_not_hold_and_leaves_with_1_or_2(line, tmp_path):
     for faulty in ((good, "--key", "x"), (ROOT / "config.toml",), (tmp_path / "none",)):
         answer = run(*faulty)
         assert (answer.exit_code, bool(answer.stderr)) == (2, True)
+
+
+def _exempted(raw, **given):
+    usual = {
+        "id": 1, "document": "x", "reason": "x", "issuer": "x", "issued_on": DAY.isoformat(), "lifts": ["gas"], "city": "460100",
+        "plots": [], "start": DAY.isoformat(), "end": DAY.isoformat(),
+    }  # fmt: skip
+    raw["rules"]["exemptions"] = [{**usual, **given}]
+
+
+CONTRADICTIONS = {
+    "judged on another day": lambda raw: raw.update(day="2026-03-03"),
+    "holding longer than its rules allow": lambda raw: raw.update(
+        valid_until=raw["valid_until"].replace("2026", "2027")
+    ),
+    "of another revision": lambda raw: raw["plot"].update(revision=2),
+    "by the rules of another city": lambda raw: raw["rules"].update(city="460200"),
+    "by rules that had not begun": lambda raw: raw["rules"].update({"from": "2026-03-03"}),
+    "by an exception of another city": lambda raw: _exempted(raw, city="460200"),
+    "by an exception that was over": lambda raw: _exempted(
+        raw, end="2026-03-01", start="2026-03-01"
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CONTRADICTIONS.values(), ids=CONTRADICTIONS)
+def test_certificate_that_contradicts_itself_does_not_hold_though_digest_and_signature_do(
+    made, change
+):
+    """The verdict is what the rule makes of the facts; that these are of this plot and day the rule does not look at."""
+    raw = json.loads(made[0][0].body)
+    change(raw)
+    body = frozen.canonical(raw)
+    entry = Entry(body, frozen.digest(raw["previous"], body))
+    handed = evidence.Evidence((evidence.handed_out(entry, SEAL),), (), ())
+    found = {fault.code for fault in verification.verify(handed, (SEAL.public,)).faults}
+    assert "contradiction" in found
