@@ -22,9 +22,9 @@ _BOX = re.compile(r'name="asked" value="(\d+:\w+)"')
 _NEAREST = re.compile(r'<span class="text-nowrap">([\d,.]+) (k?m)</span>')
 _NAMED = re.compile(r'<th scope="row"><a [^>]*>(.*?)</a>')
 _PAGES = re.compile(r'class="page-link"[^>]*>(\d+)<')
-_COUNT = re.compile(r'<span class="count">(\d+)</span>.*?stage-(\w+)"')
+_COUNT = re.compile(r'class="mark stage-(\w+)".*?class="source">(\d+) 个地块')
 _PLOT = re.compile(r'<th scope="row"><a href="(/plots/\d+)">(.*?)</a>')
-_MARK = re.compile(r'class="mark mark-(\w+)"')
+_MARK = re.compile(r'class="cell cell-(\w+)[" ]')
 _BLOCKER = re.compile(
     r'<li><span class="utility utility-(\w+)">.*?</span> (?:<strong>(.*?)</strong>)?'
 )
@@ -140,9 +140,10 @@ def list_ready(planner: Person, plan: str) -> int:
     return int(told[1])
 
 
-def stages(page: str) -> dict[str, int]:
-    """How many plots the page of a released plan counts in each stage."""
-    return {stage: int(n) for n, stage in _COUNT.findall(page)}
+def stages(planner: Person, plan: str) -> dict[str, int]:
+    """How many plots the board of a released plan counts in each stage."""
+    page = _done(planner.get(f"{plan}/board")).text
+    return {stage: int(n) for stage, n in _COUNT.findall(page)}
 
 
 @dataclass(frozen=True)
@@ -159,11 +160,11 @@ def rows(planner: Person, plan: str) -> list[Row]:
     found: list[Row] = []
     page = 1
     while True:
-        text = _done(planner.get(f"{plan}?page={page}")).text
-        for row in text.split("<tr>"):
+        text = _done(planner.get(f"{plan}/board/rows?page={page}")).text
+        for row in text.split('<tr id="plot-'):
             if plot := _PLOT.search(row):
                 found.append(Row(plot[1], unescape(plot[2]), tuple(_MARK.findall(row)[:6])))
-        if f'?page={page + 1}#plots"' not in text:
+        if f'page={page + 1}#plots"' not in text:
             return found
         page += 1
 

@@ -187,8 +187,8 @@ def assert_listed(product, database, planner, plan, gas, power):
         "power only": len(power - gas),
         "neither": len(everything.keys() - gas - power),
     } == {"both": 490, "gas only": 7, "power only": 416, "neither": 20}
-    page = planner.get(plan).text
-    assert stories.stages(page) == {"ready": 490, "listed": 0, "waiting": 7, "blocked": 436}
+    stages = stories.stages(planner, plan)
+    assert stages == {"ready": 490, "listed": 0, "waiting": 7, "blocked": 436}
 
     assert stories.list_ready(planner, plan) == 490
     offered = stories.feed(product)
