@@ -254,9 +254,9 @@ def assert_seeded(owner, permit_no):
     told = " ".join(re.sub(r"<[^>]+>", " ", page).split())
     assert f"来自建设工程规划许可证 {permit_no}" in told
     assert "来自供地计划中的地块 F_748721_2968928" in told
-    assert "供水 Hydrants Co 企业已确认具备条件 -71.156230, 42.394253" in told
+    assert "供水 Hydrants Co 企业已确认具备条件 提出异议 -71.156230, 42.394253" in told
     assert "排水 Drains Co 企业答复无法接入" in told
-    assert "供电 Poles 企业已确认具备条件 -71.157030, 42.393970" in told
+    assert "供电 Poles 企业已确认具备条件 提出异议 -71.157030, 42.393970" in told
     assert "通信网络 Poles 尚未答复" in told
 
 
