@@ -1,5 +1,6 @@
 """The rules of the gate as everybody concerned may read them, and a supervisor's legal exceptions. There is no other way past."""
 
+import re
 from collections.abc import Sequence
 from datetime import date
 
@@ -35,7 +36,7 @@ def issue() -> ResponseReturnValue:
         end=_day("end"),
         document=request.form.get("document", ""),
         reason=request.form.get("reason", ""),
-        codes=tuple(request.form.get("codes", "").replace("，", " ").replace(",", " ").split()),
+        codes=_codes(request.form.get("codes", "").strip()),
     )
     try:
         rule_book.issue(database(), wish, now())
@@ -58,6 +59,12 @@ def revoke(exemption_id: int) -> ResponseReturnValue:
     suspended = after_exemption(database(), settings().gate, ended, now())
     flash(_("例外已终止，%(n)s 个上架地块因此暂停。", n=len(suspended)))
     return redirect(url_for("rules.rules"), 303)
+
+
+def _codes(text: str) -> tuple[str, ...]:
+    """The plots that are named; a field that holds separators alone names a plot that is not there, never the whole city."""
+    found = re.split(r"[,，、;；\s]+", text)
+    return tuple(code for code in found if code) or ((text,) if text else ())
 
 
 def _day(name: str) -> date | None:
