@@ -157,7 +157,6 @@ def upload_mend_and_release(page: Page) -> None:
         expect(row(page, receipt, company)).to_contain_text("已询问 2 个地块")
     expect(row(page, "推送与答复", "海口水务公司")).to_contain_text("已推送")
 
-    page.get_by_text("为整个计划声明净地").click()
     page.get_by_label("依据文件（名称和文号）").fill("净地证明〔2026〕1号")
     page.get_by_label("文件日期").fill("2026-01-05")
     page.get_by_role("button", name="记录净地声明").click()
