@@ -35,8 +35,10 @@ from landready import servers  # noqa: E402
 from landready.answers import Answer  # noqa: E402
 from landready.bulk import insert_rows  # noqa: E402
 from landready.checks import Check  # noqa: E402
+from landready.clock import today  # noqa: E402
 from landready.db import ENGINE, Engine, Session, connect, transaction  # noqa: E402
 from landready.layers import Facility, Layer, ServiceArea, seal  # noqa: E402
+from landready.listings import Listing  # noqa: E402
 from landready.organisations import Account, Organisation, hash_password  # noqa: E402
 from landready.outbox import OutboxEvent  # noqa: E402
 from landready.plans import Plot  # noqa: E402
@@ -295,7 +297,14 @@ def run(given: argparse.Namespace, here: Servers) -> bool:
     clock.time("  XLSX", lambda: page(client, f"{plan}/board.xlsx"))
     clock.time("  PDF", lambda: page(client, f"{plan}/board.pdf"))
     clock.time("  GeoPackage", lambda: page(client, f"{plan}/board.gpkg"))
+    clear = {"clear": "1", "document": "净地1号", "document_date": today(datetime.now(UTC))}
+    clock.time(
+        "clear title is stated of all", lambda: sent(client.post(f"{plan}/title", data=clear))
+    )
+    page(client, f"{plan}/board")
     clock.time("every ready plot is listed", lambda: sent(client.post(f"{plan}/list")))
+    with transaction(engine, ENGINE) as session:
+        print(f"  ({counted(session, Listing, Listing.state == 'listed')} plots are on offer)")
     page(client, f"{plan}/board")
     near = close_one(engine)
     clock.time("one facility closed: found, measured, judged again", lambda: again(engine, here))
