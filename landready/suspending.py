@@ -9,12 +9,13 @@ from sqlalchemy.orm import Session
 from landready import misses, reserving, rule_book, suspension_events
 from landready.certificates import Certificate
 from landready.changes import Cause, cause, lapse
+from landready.clock import today
 from landready.db import as_engine
-from landready.gate import readiness_of, take_turn
+from landready.gate import Judged, judged, readiness_of, take_turn
 from landready.listings import Listing, ListingMove
 from landready.offers import tell
 from landready.plans import Plot
-from landready.readiness import Readiness
+from landready.readiness import Readiness, readiness
 from landready.settings import Gate
 
 
@@ -70,10 +71,10 @@ def suspend_lapsed(
         if session.scalar(query.with_only_columns(Listing.id).limit(1)) is not None:
             take_turn(session)
             offered = session.scalars(query.with_for_update(of=Listing)).all()
-            found = readiness_of(session, [x.plot_id for x in offered], gate, now)
+            found = judged(session, [x.plot_id for x in offered], gate, now)
             valid = _valid(session, offered, now)
             for listing in offered:
-                ready = found.get(listing.plot_id)
+                ready = _as_shown(found.get(listing.plot_id), listing.certificate, now)
                 if ready and ready.may_list and listing.certificate_id in valid:
                     continue
                 _suspend(listing, _cause(listing.plot_id, ready, causes), now)
@@ -141,6 +142,22 @@ def _valid(session: Session, offered: Sequence[Listing], now: datetime) -> set[i
             )
         )
     )
+
+
+def _as_shown(
+    found: Judged | None, certificate: Certificate | None, now: datetime
+) -> Readiness | None:
+    """Judge by no other exceptions than the certificate shows everybody: a later one carries no listing in silence."""
+    if found is None:
+        return None
+    if found.readiness.rules is None:
+        return found.readiness
+    rules = found.readiness.rules
+    shown = {one["id"] for one in certificate.exemptions} if certificate else set()
+    known = tuple(one for one in rules.exemptions if one.id in shown)
+    if known == rules.exemptions:
+        return found.readiness
+    return readiness(found.facts, rules.model_copy(update={"exemptions": known}), today(now))
 
 
 def _cause(

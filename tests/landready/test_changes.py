@@ -300,9 +300,9 @@ def test_after_every_change_the_market_is_what_a_full_judgement_of_everything_sa
 
     def counted(session, plot_ids: Sequence[int], gate, now):
         judged.extend(plot_ids)
-        return readiness_of(session, plot_ids, gate, now)
+        return judge(session, plot_ids, gate, now)
 
-    monkeypatch.setattr(suspending, "readiness_of", counted)
+    monkeypatch.setattr(suspending, "judged", counted)
 
     @hypothesis_settings(
         max_examples=5, deadline=None, database=None, suppress_health_check=list(HealthCheck)

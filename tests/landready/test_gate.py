@@ -8,8 +8,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from landready import gate as gate_module
+from landready import rule_book
 from landready.answers import AnswerVerdict
 from landready.certificates import Certificate
+from landready.clock import today as local_date
 from landready.db import ENGINE, Actor, Role, transaction
 from landready.errors import Conflict, NotFound, NotReady
 from landready.frozen import digest
@@ -19,8 +21,10 @@ from landready.organisations import Organisation
 from landready.plans import Plot
 from landready.pushes import Push
 from landready.readiness import Readiness
+from landready.rule_book import Wish
 from landready.suspending import suspend_lapsed
 from tests.factories import (
+    make_account,
     make_answer,
     make_certificate,
     make_enterprise,
@@ -28,6 +32,7 @@ from tests.factories import (
     make_plan,
     make_plot,
     make_push,
+    make_supervisor,
     square,
 )
 
@@ -274,3 +279,27 @@ def test_many_plots_are_judged_in_one_pass(story, monkeypatch):
         made, refused = gate_module.list_plots(session, plots, story.gate, account_id=None, now=NOW)
     assert len(seen) == 1
     assert (len(made), list(refused)) == (19, plots[:1])
+
+
+def test_listing_is_not_carried_in_silence_by_an_exception_made_after_it(story):
+    """Its certificate shows everybody the exceptions it rests on; another one is shown once the office resumes it."""
+    story.answer("water")
+    story.answer("power")
+    with story.as_office() as session:
+        listing = list_plot(session, story.plot_id, story.gate, account_id=None, now=NOW)
+    with transaction(story.engine, ENGINE) as session:
+        supervisor = make_supervisor(session)
+        account = make_account(session, supervisor)
+    day = local_date(NOW)
+    wish = Wish("460100", ("power",), day, day + timedelta(30), "琼府〔2026〕9 号", "应急")
+    with transaction(story.engine, Actor(Role.SUPERVISOR, supervisor.id, account.id)) as session:
+        exemption = rule_book.issue(session, wish, NOW).id
+    story.answer("power", version=2, verdict="not_possible", reason="无容量", connection_point=None)
+    with transaction(story.engine, ENGINE) as session:
+        assert [x.id for x in suspend_lapsed(session, story.gate, NOW)] == [listing.id]
+    with story.as_office() as session:
+        resumed = move_listing(session, listing.id, "listed", "", story.gate, NOW)
+        session.refresh(resumed)
+        assert [x["id"] for x in resumed.certificate.exemptions] == [exemption]
+    with transaction(story.engine, ENGINE) as session:
+        assert suspend_lapsed(session, story.gate, NOW) == []
