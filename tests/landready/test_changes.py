@@ -17,6 +17,7 @@ from landready.changes import CHANGES, When
 from landready.clock import next_day, today
 from landready.db import ENGINE, Actor, Role, transaction
 from landready.errors import NotReady
+from landready.gate import judged as judge
 from landready.gate import list_plot, move_listing, readiness_of
 from landready.layers import Facility, Layer, seal
 from landready.listings import Listing, ListingMove
