@@ -17,7 +17,6 @@ from landready.changes import CHANGES, When
 from landready.clock import next_day, today
 from landready.db import ENGINE, Actor, Role, transaction
 from landready.errors import NotReady
-from landready.gate import judged as judge
 from landready.gate import list_plot, move_listing, readiness_of
 from landready.layers import Facility, Layer, seal
 from landready.listings import Listing, ListingMove
@@ -299,11 +298,15 @@ def test_after_every_change_the_market_is_what_a_full_judgement_of_everything_sa
 ):
     judged: list[int] = []
 
-    def counted(session, plot_ids: Sequence[int], gate, now):
-        judged.extend(plot_ids)
-        return judge(session, plot_ids, gate, now)
+    def counting(judge):
+        def counted(session, plot_ids: Sequence[int], gate, now):
+            judged.extend(plot_ids)
+            return judge(session, plot_ids, gate, now)
 
-    monkeypatch.setattr(suspending, "judged", counted)
+        return counted
+
+    for name in ("judged", "readiness_of"):
+        monkeypatch.setattr(suspending, name, counting(getattr(suspending, name)))
 
     @hypothesis_settings(
         max_examples=5, deadline=None, database=None, suppress_health_check=list(HealthCheck)
