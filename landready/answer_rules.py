@@ -10,8 +10,9 @@ import shapely
 
 from geo import crs
 from geo.problems import N_, Problem
-from landready.answers import AnswerVerdict
+from landready.answers import Answer, AnswerVerdict
 from landready.settings import Check, Region
+from landready.shapes import to_geojson
 
 POSITIVE = (AnswerVerdict.READY, AnswerVerdict.READY_BY)
 # Every problem's code begins with the field it is about.
@@ -38,6 +39,23 @@ class AnswerDraft:
     valid_until: date | None = None
     # Why the plot can be connected although the registered spare capacity does not suffice; used only where it does not.
     over: str = ""
+
+
+def as_recorded(answer: Answer) -> AnswerDraft:
+    """Return what a recorded answer said, but for the reason under which it reserved more than is left."""
+    at = answer.connection_point
+    lon_lat = to_geojson(at)["coordinates"] if at is not None else None
+    return AnswerDraft(
+        answer.plot_id,
+        answer.utility,
+        AnswerVerdict(answer.verdict),
+        connection_point=(lon_lat[0], lon_lat[1]) if lon_lat else None,
+        spare_capacity=answer.spare_capacity,
+        works=answer.works,
+        ready_by=answer.ready_by,
+        reason=answer.reason,
+        valid_until=answer.valid_until,
+    )
 
 
 def relevant(draft: AnswerDraft) -> AnswerDraft:

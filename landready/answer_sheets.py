@@ -23,13 +23,12 @@ from sqlalchemy.orm import Session
 from geo.problems import N_, Problem
 from landready.answer_batches import AskedLine, Said, asked_lines
 from landready.answer_codes import CODES
-from landready.answer_rules import AnswerDraft, relevant
+from landready.answer_rules import AnswerDraft, as_recorded, relevant
 from landready.answers import Answer, AnswerVerdict
 from landready.asked import proposals
 from landready.errors import Invalid
 from landready.pushes import Push
 from landready.settings import Check
-from landready.shapes import to_geojson
 
 # column → heading; those from `code` on are filled in
 COLUMNS: Mapping[str, str] = {
@@ -209,7 +208,7 @@ def _day(text: str) -> tuple[date | None, bool]:
 
 def _same(draft: AnswerDraft, answer: Answer) -> bool:
     """Does the row say what is recorded? Coordinates are written with seven places."""
-    kept, said = relevant(replace(draft, over="")), _recorded(answer)
+    kept, said = relevant(replace(draft, over="")), as_recorded(answer)
     at, there = kept.connection_point, said.connection_point
     near = at == there or (
         at is not None
@@ -217,22 +216,6 @@ def _same(draft: AnswerDraft, answer: Answer) -> bool:
         and all(abs(a - b) < 1e-7 for a, b in zip(at, there, strict=True))
     )
     return near and replace(kept, connection_point=there) == replace(said, plot_id=kept.plot_id)
-
-
-def _recorded(answer: Answer) -> AnswerDraft:
-    at = answer.connection_point
-    lon_lat = to_geojson(at)["coordinates"] if at is not None else None
-    return AnswerDraft(
-        answer.plot_id,
-        answer.utility,
-        AnswerVerdict(answer.verdict),
-        connection_point=(lon_lat[0], lon_lat[1]) if lon_lat else None,
-        spare_capacity=answer.spare_capacity,
-        works=answer.works,
-        ready_by=answer.ready_by,
-        reason=answer.reason,
-        valid_until=answer.valid_until,
-    )
 
 
 def _facts(line: AskedLine, label: Label) -> dict[str, Any]:
@@ -247,7 +230,7 @@ def _facts(line: AskedLine, label: Label) -> dict[str, Any]:
 
 
 def _said(answer: Answer, label: Label) -> dict[str, Any]:
-    recorded = _recorded(answer)
+    recorded = as_recorded(answer)
     return {
         **_point(recorded),
         "code": _word(answer.verdict, label),

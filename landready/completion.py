@@ -5,6 +5,7 @@ own answer, recorded like every other.
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import BinaryIO
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from geo.problems import N_, Problem
 from landready import answering, attachments
-from landready.answer_rules import AnswerDraft
+from landready.answer_rules import AnswerDraft, as_recorded
 from landready.answers import Answer, AnswerVerdict
 from landready.clock import today
 from landready.commitments import open_promises, own_works
@@ -23,7 +24,6 @@ from landready.errors import Conflict, Invalid, NotFound
 from landready.plans import Plot
 from landready.reservations import Reservation
 from landready.settings import Settings
-from landready.shapes import to_geojson
 from landready.works import (
     DOCUMENT,
     FACILITY,
@@ -129,18 +129,7 @@ def reach(
         promise.state, promise.closed_at = CommitmentState.KEPT, now
         promise.done_on = evidence.done_on
     session.flush()
-    said: dict[int, list[AnswerDraft]] = defaultdict(list)
-    for answer, draft in zip(answers, drafts, strict=True):
-        said[answer.push_id].append(draft)
-    made = answering.answer_pushes(
-        session,
-        said,
-        check=settings.check,
-        region=settings.region,
-        gate=settings.gate,
-        account_id=account_id,
-        now=now,
-    )
+    made = answer_again(session, settings, zip(answers, drafts, strict=True), account_id, now)
     if proof:
         attachments.repeat(session, proof, made)
     return step
@@ -224,18 +213,31 @@ def draft_again(session: Session, answer: Answer) -> AnswerDraft:
     """
     if session.get_one(Plot, answer.plot_id).revision != answer.plot_revision:
         raise Conflict(N_("有地块在答复之后修改过，请先重新答复。"))
-    point = answer.connection_point
-    at = to_geojson(point)["coordinates"] if point is not None else None
     over = session.scalar(select(Reservation.exception).where(Reservation.answer_id == answer.id))
-    return AnswerDraft(
-        answer.plot_id,
-        answer.utility,
-        AnswerVerdict(answer.verdict),
-        connection_point=(at[0], at[1]) if at else None,
-        spare_capacity=answer.spare_capacity,
-        works=answer.works,
-        ready_by=answer.ready_by,
-        reason=answer.reason,
-        valid_until=answer.valid_until,
-        over=over or "",
+    return replace(as_recorded(answer), over=over or "")
+
+
+def answer_again(
+    session: Session,
+    settings: Settings,
+    changed: Iterable[tuple[Answer, AnswerDraft]],
+    account_id: int | None,
+    now: datetime,
+) -> list[Answer]:
+    """Record what answers say from now on as their next versions, all or none.
+
+    Raises:
+        NotFound, Invalid: as `answering.answer_pushes`.
+    """
+    said: dict[int, list[AnswerDraft]] = defaultdict(list)
+    for answer, draft in changed:
+        said[answer.push_id].append(draft)
+    return answering.answer_pushes(
+        session,
+        said,
+        check=settings.check,
+        region=settings.region,
+        gate=settings.gate,
+        account_id=account_id,
+        now=now,
     )

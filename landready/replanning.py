@@ -3,7 +3,6 @@
 What is shown is what would happen: the change is made, judged and undone inside the same transaction.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -12,12 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from geo.problems import N_, Problem
-from landready import answering
 from landready.answer_rules import AnswerDraft
 from landready.answers import Answer
 from landready.clock import today
 from landready.commitments import open_promises, own_works
-from landready.completion import draft_again
+from landready.completion import answer_again, draft_again
 from landready.db import as_engine, undone
 from landready.errors import Conflict, Invalid
 from landready.gate import readiness_of
@@ -130,19 +128,9 @@ def _move(
     account_id: int | None,
     now: datetime,
 ) -> list[Answer]:
-    said: dict[int, list[AnswerDraft]] = defaultdict(list)
-    for promise in promises:
-        answer = session.get_one(Answer, promise.answer_id)
-        said[answer.push_id].append(_later(draft_again(session, answer), ends_on, today(now)))
-    made = answering.answer_pushes(
-        session,
-        said,
-        check=settings.check,
-        region=settings.region,
-        gate=settings.gate,
-        account_id=account_id,
-        now=now,
-    )
+    answers = [session.get_one(Answer, promise.answer_id) for promise in promises]
+    later = [_later(draft_again(session, answer), ends_on, today(now)) for answer in answers]
+    made = answer_again(session, settings, zip(answers, later, strict=True), account_id, now)
     for promise in session.scalars(
         select(Commitment).where(Commitment.answer_id.in_([answer.id for answer in made]))
     ):
