@@ -77,8 +77,9 @@ def read(data: bytes) -> Evidence:
     certificates: list[Handed] = []
     heads: list[Head] = []
     reformatted = []
+    # An empty file is one line that is neither, not a chain without certificates.
     lines = data.split(b"\n")
-    if lines[-1]:
+    if lines[-1] or not data:
         reformatted.append(len(lines))  # the last line was not ended
     else:
         lines.pop()

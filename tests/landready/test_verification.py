@@ -297,3 +297,9 @@ def test_certificate_that_contradicts_itself_does_not_hold_though_digest_and_sig
     handed = evidence.Evidence((evidence.handed_out(entry, SEAL),), (), ())
     found = {fault.code for fault in verification.verify(handed, (SEAL.public,)).faults}
     assert "contradiction" in found
+
+
+@pytest.mark.parametrize("data", [b"", b"\n", b"# README\n", b"[]\n", b"\x89PNG\r\n"])
+def test_a_file_that_is_no_certificate_is_bad_input_and_no_broken_chain(data):
+    with pytest.raises(Invalid):
+        evidence.read(data)
