@@ -22,7 +22,7 @@ _BOX = re.compile(r'name="asked" value="(\d+:\w+)"')
 _NEAREST = re.compile(r'<span class="text-nowrap">([\d,.]+) (k?m)</span>')
 _NAMED = re.compile(r'<th scope="row"><a [^>]*>(.*?)</a>')
 _PAGES = re.compile(r'class="page-link"[^>]*>(\d+)<')
-_COUNT = re.compile(r'class="mark stage-(\w+)".*?class="source">(\d+) 个地块')
+_COUNT = re.compile(r'class="mark stage-(\w+)".*?class="source[^"]*">(\d+) 个地块')
 _PLOT = re.compile(r'<th scope="row"><a href="(/plots/\d+)">(.*?)</a>')
 _MARK = re.compile(r'class="cell cell-(\w+)[" ]')
 _BLOCKER = re.compile(
