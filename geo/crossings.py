@@ -108,7 +108,10 @@ def touch(
 
 @kernel
 def turn(ax: float, ay: float, bx: float, by: float, cx: float, cy: float) -> int:
-    """On which side of a→b lies c: 1 left, -1 right, 0 on the line. Exact (Shewchuk 1997: a filter, then expansions)."""
+    """On which side of a→b lies c: 1 left, -1 right, 0 on the line.
+
+    Exact (Shewchuk 1997: a filter, then expansions) as long as no product underflows: for metres that are 0 or at least 1e-60.
+    """
     left = (ax - cx) * (by - cy)
     right = (ay - cy) * (bx - cx)
     twice = left - right
