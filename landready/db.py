@@ -117,8 +117,13 @@ def undone(session: Session) -> Iterator[None]:
 
 
 @contextmanager
-def transaction(engine: Engine, actor: Actor) -> Iterator[Session]:
-    """Run one transaction as `actor`: committed when the block ends, rolled back when it raises."""
+def transaction(engine: Engine, actor: Actor, *, snapshot: bool = False) -> Iterator[Session]:
+    """Run one transaction as `actor`: committed when the block ends, rolled back when it raises.
+
+    With `snapshot` (REPEATABLE READ) all that it reads is of one moment: for reading only.
+    """
+    if snapshot:
+        engine = engine.execution_options(isolation_level="REPEATABLE READ")
     with Session(engine, expire_on_commit=False) as session, session.begin():
         _declare(session, actor)
         yield session

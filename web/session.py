@@ -39,10 +39,11 @@ def now() -> datetime:
     return cast("datetime", g.now)
 
 
-def database() -> Session:
-    """Return the session of this request, opened on first use as the asker."""
+def database(*, snapshot: bool = False) -> Session:
+    """Return the session of this request, opened on first use as the asker; `snapshot` as in `transaction`."""
     if "transaction" not in g:
-        g.transaction = transaction(resources().engine, cast("Actor", g.actor))
+        actor = cast("Actor", g.actor)
+        g.transaction = transaction(resources().engine, actor, snapshot=snapshot)
         g.database = g.transaction.__enter__()
     return cast("Session", g.database)
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from landready.db import ENGINE, Actor, Role, transaction
 from landready.gate import list_plot, move_listing
 from landready.listings import Listing, ListingMove
+from landready.offers import offers
 from landready.plans import Plot, SupplyPlan
 from tests.factories import make_answer, make_enterprise, make_office, make_plan, make_push
 from web.filters import turned
@@ -76,6 +77,27 @@ def test_change_that_commits_late_is_not_passed_by(client, office, database, set
         seen, after = read(client, after)
     waiting.join(10)
     assert seen + read(client, after)[0] == [(first, "suspended"), (second, "suspended")]
+
+
+def test_listing_that_moves_while_a_page_is_made_is_told_once_each_way(
+    client, office, database, settings, monkeypatch
+):
+    """The page asks where listings stand and then what they are: a move between the two belongs to the next page."""
+    (number, _), *_rest = read(client)[0]
+    _, after = read(client)
+    with transaction(database, office) as session:
+        move_listing(session, number, "suspended", "一", settings.gate, NOW)
+
+    def offers_after_a_move(asked, ids):
+        with transaction(database, office) as session:
+            move_listing(session, number, "listed", "二", settings.gate, NOW)
+        monkeypatch.undo()
+        return offers(asked, ids)
+
+    monkeypatch.setattr("web.api_listings.offers", offers_after_a_move)
+    seen, after = read(client, after)
+    assert seen == [(number, "suspended"), (number, "listed")]
+    assert read(client, after)[0] == []
 
 
 def test_four_writers_and_a_reader_leave_no_gap_and_no_repeat(client, office, database, settings):
