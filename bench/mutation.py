@@ -27,7 +27,7 @@ AREAS = {
         "landready.deadlines.xǁDeadlineǁlate*",
     ),
     "permissions": ("web.auth.x_only*", "web.auth.x__admit*", "web.auth.x_local_path*"),
-    "signing": ("landready.frozen.*", "landready.seal.*", "push.signing.*"),
+    "signing": ("landready.frozen.*", "landready.chain.*", "landready.seal.*", "push.signing.*"),
 }
 FLOOR = 0.95
 KILLED = {"killed", "timeout"}

@@ -29,7 +29,7 @@ class Seal:
             BadSettings: it is none.
         """
         try:
-            seed = base64.urlsafe_b64decode(_padded(key.strip()))
+            seed = _decoded(key.strip())
             self._key = Ed25519PrivateKey.from_private_bytes(seed)
         except ValueError as error:
             raise BadSettings(
@@ -95,12 +95,12 @@ def _text(data: bytes) -> str:
 
 def _bytes(text: str) -> bytes:
     """Read base64url of one spelling only: the unused bits of the last letter must be zero, else a byte could change unseen."""
-    data = base64.urlsafe_b64decode(_padded(text))
+    data = _decoded(text)
     if _text(data) != text:
         raise ValueError("not the base64url of these bytes")
     return data
 
 
-def _padded(text: str) -> bytes:
-    bare = text.rstrip("=").replace("+", "-").replace("/", "_")
-    return (bare + "=" * (-len(bare) % 4)).encode("ascii")
+def _decoded(text: str) -> bytes:
+    """Read base64 or base64url, padded or not: padding in excess is ignored."""
+    return base64.urlsafe_b64decode(text + "==")

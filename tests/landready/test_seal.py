@@ -31,6 +31,14 @@ def test_signs_as_the_standard_says():
     assert seal.verify(b"\x72", base64url(SIGNATURE), base64url(PUBLIC))
 
 
+def test_key_may_be_given_in_either_alphabet_with_or_without_padding():
+    key = base64.b64encode(b"\xfb\xff" * 16).decode()
+    assert {"+", "/", "="} < set(key)
+    other = key.translate(str.maketrans("+/", "-_"))
+    spellings = (key, other, key.rstrip("="), other.rstrip("="), f" {key}\n")
+    assert len({seal.Seal(one).public for one in spellings}) == 1
+
+
 def test_any_changed_letter_of_data_signature_or_key_is_refused():
     ours, draw = seal.Seal(seal.new_key()), random.Random(5)
     data = b'{"format": "a test"}'
