@@ -1,6 +1,6 @@
 """Try to get a plot on offer that is not ready: in memory with everything that can happen, and through HTTP with four sessions at once.
 
-    .venv/bin/python bench/soak_gate.py [--memory 1000000] [--http 100000] [--plots 24] [--seed 1]
+    .venv/bin/python bench/soak_gate.py [--memory 1000000] [--http 100000] [--round 5000] [--plots 24] [--seed 1]
 
 Prints steps and bypasses; ends with 1 if there was a bypass or a fault. The HTTP part starts an installation of its own in a
 temporary folder: PostgreSQL, Redis and the web server as `landready up` starts it. What is on offer is read all the while by SQL of
@@ -55,6 +55,8 @@ from web.app import create_app  # noqa: E402
 SESSIONS, AT_ONCE = 4, 50
 # The last line of what Python says of an error.
 _FAULT = re.compile(r"(?m)^(?:\w+\.)+\w+(?:: .{0,200})?$")
+# Who waited for whom, in the words of the database.
+_DEADLOCK = re.compile(r"(?s)ERROR:  deadlock detected.*?STATEMENT:  .{0,200}")
 CITY = plan.CITY
 
 
@@ -177,29 +179,47 @@ def _wait_for(port: int, process: subprocess.Popen) -> None:
     raise SystemExit("the web server does not come up")
 
 
-def http(steps: int, plots: int, first: int) -> bool:
+def http(steps: int, plots: int, first: int, at_once: int) -> bool:
+    """Rounds of at most `at_once` steps, each in a city of its own: after many answers to one question a city is like no other."""
+    total: Counter[str] = Counter()
+    while total["steps"] < steps:
+        total += _round(min(at_once, steps - total["steps"]), plots, first)
+        print(_said(total), flush=True)
+        first += 1
+    for name, count in sorted(total.items()):
+        print(f"    {name:<28}{count:>8}")
+    return not (total["bypasses"] or total["faults"] or total["broken"])
+
+
+def _said(total: Counter[str]) -> str:
+    return (
+        f"through HTTP: {total['steps']} steps by {SESSIONS} sessions at once in {total['seconds']} s, {total['looks']} looks by"
+        f" SQL, bypasses {total['bypasses']}, faults {total['faults']}, broken certificates {total['broken']}"
+    )
+
+
+def _round(steps: int, plots: int, first: int) -> Counter[str]:
     with installation() as here:
         engine = connect(servers.database_url(here.settings))
         port = _free_port()
         known = world(engine, here, plots, port)
         with web_server(here, port):
             began = time.monotonic()
-            seen, looks, bypasses = _sessions(here, known, steps, first)
-            took = time.monotonic() - began
-        broken = _chain(engine)
+            seen = _sessions(here, known, steps, first)
+            seen["seconds"] = round(time.monotonic() - began)
+        seen["broken"] = _chain(engine)
         engine.dispose()
         if seen["faults"]:
-            said = (here.settings.var / "web.log").read_text(errors="replace")
-            for line, count in Counter(_FAULT.findall(said)).most_common(20):
-                print(f"    {count} × {line}")
-    done = seen.pop("steps")
-    for name, count in sorted(seen.items()):
-        print(f"    {name:<28}{count:>8}")
-    print(
-        f"through HTTP: {done} steps by {SESSIONS} sessions at once in {took:.0f} s, {looks} looks by SQL,"
-        f" bypasses {bypasses}, faults {seen['faults']}, broken certificates {broken}"
-    )
-    return not (bypasses or seen["faults"] or broken)
+            _tell_faults(here)
+    return seen
+
+
+def _tell_faults(here: Servers) -> None:
+    said = (here.settings.var / "web.log").read_text(errors="replace")
+    for line, count in Counter(_FAULT.findall(said)).most_common(20):
+        print(f"    {count} × {line}")
+    for line in _DEADLOCK.findall((here.settings.var / "PostgreSQL.log").read_text()):
+        print(f"    {line}")
 
 
 def _free_port() -> int:
@@ -208,16 +228,16 @@ def _free_port() -> int:
         return free.getsockname()[1]
 
 
-def _sessions(here: Servers, known: World, steps: int, first: int) -> tuple[Counter, int, int]:
+def _sessions(here: Servers, known: World, steps: int, first: int) -> Counter[str]:
     links: list[Connection] = []
     for number in range(SESSIONS):
         mine, theirs = Pipe(duplex=False)
-        share = steps // SESSIONS
+        share = -(-steps // SESSIONS)
         Process(target=work, args=(known, number, first, share, theirs), daemon=True).start()
         theirs.close()
         links.append(mine)
     said: dict[int, Counter] = {}
-    looks = bypasses = 0
+    looked: Counter[str] = Counter()
     url = sqlalchemy.make_url(servers.owner_url(here.settings)).set(drivername="postgresql")
     with psycopg.connect(
         url.render_as_string(hide_password=False), autocommit=True, row_factory=tuple_row
@@ -231,11 +251,11 @@ def _sessions(here: Servers, known: World, steps: int, first: int) -> tuple[Coun
                 except EOFError:
                     links.remove(link)
             found = owner.execute(BYPASSES, {"city": CITY}).fetchall()
-            looks += 1
-            bypasses += len(found)
+            looked["looks"] += 1
+            looked["bypasses"] += len(found)
             if found:
                 print("BYPASS: listing, utility", found[:5])
-    return sum(said.values(), Counter()), looks, bypasses
+    return sum(said.values(), looked)
 
 
 def _chain(engine: Engine) -> int:
@@ -254,11 +274,16 @@ def main() -> int:
     words = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     words.add_argument("--memory", type=int, default=1_000_000)
     words.add_argument("--http", type=int, default=100_000)
+    words.add_argument("--round", type=int, default=5_000)
     words.add_argument("--plots", type=int, default=24)
     words.add_argument("--seed", type=int, default=1)
     given = words.parse_args()
     fine = memory(given.memory, given.seed) if given.memory else True
-    return 0 if (http(given.http, given.plots, given.seed) if given.http else True) and fine else 1
+    return (
+        0
+        if (http(given.http, given.plots, given.seed, given.round) if given.http else True) and fine
+        else 1
+    )
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Index,
     Select,
     String,
+    UniqueConstraint,
     func,
     select,
     text,
@@ -65,6 +66,7 @@ class Listing(Base):
             postgresql_where=text("state in ('listed','suspended','sold')"),
         ),
         Index("ix_listing_changed", "changed_at", "id"),
+        UniqueConstraint("id", "plot_id"),
     )
 
 
@@ -76,8 +78,8 @@ class ListingMove(Base):
 
     __tablename__ = "listing_move"
     id: Mapped[Id]
-    listing_id: Mapped[int] = mapped_column(ForeignKey("listing.id"), index=True)
-    plot_id: Mapped[int] = mapped_column(ForeignKey("plot.id"), index=True)
+    listing_id: Mapped[int] = mapped_column(BigInteger, index=True)
+    plot_id: Mapped[int] = mapped_column(BigInteger, index=True)
     office_id: Mapped[int] = mapped_column(ForeignKey("organisation.id"))
     from_state: Mapped[str | None] = mapped_column(String(20))
     to_state: Mapped[str] = mapped_column(String(20))
@@ -88,6 +90,8 @@ class ListingMove(Base):
     # When platforms and enterprises were told of it; the only thing that is ever added.
     told_at: Mapped[datetime | None]
     __table_args__ = (
+        # Not to the plot: whoever suspends has the turn, for which a planner who holds the plot may be waiting.
+        ForeignKeyConstraint(["listing_id", "plot_id"], ["listing.id", "listing.plot_id"]),
         Index("ix_listing_move_untold", "id", postgresql_where=text("told_at is null")),
     )
 

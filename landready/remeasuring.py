@@ -5,7 +5,7 @@ of the two.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -60,12 +60,19 @@ def remeasure(session: Session, settings: Settings, layer_id: int, now: datetime
     judged = {plot.id for plot in plots} | _holding(session, layer, changes)
     if judged:
         why = _cause(layer)
+        _hold(session, judged)
         with because(session, why):
             # Its rows suspend by themselves what they leave without ground (migration 0010).
             measure(session, settings, plots, now, (Utility(layer.utility),))
         suspend_lapsed(session, settings.gate, now, sorted(judged), why)
     layer.remeasured_at = now
     return [plot.id for plot in plots]
+
+
+def _hold(session: Session, plot_ids: Collection[int]) -> None:
+    """All plots before the first row that may want the turn, as the rows' foreign keys will hold them."""
+    plots = select(Plot.id).where(Plot.id.in_(plot_ids)).order_by(Plot.id)
+    session.execute(plots.with_for_update(read=True, key_share=True))
 
 
 def _measured_against(session: Session, layer: Layer, plot_ids: Sequence[int]) -> set[int]:

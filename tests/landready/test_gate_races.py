@@ -10,7 +10,7 @@ import shapely
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from landready import reserving
+from landready import measuring, remeasuring, reserving
 from landready.answer_rules import AnswerDraft
 from landready.answering import answer_each
 from landready.answers import Answer, AnswerVerdict
@@ -333,3 +333,44 @@ def test_completing_works_and_answering_again_do_not_block_each_other(story):
         session.scalar(select(Works.id).where(Works.id == works).with_for_update(of=Works))
         session.commit()
         completed.result(10)
+
+
+def test_suspending_by_the_product_does_not_wait_for_a_planner_who_has_the_plot(story):
+    """The planner would wait for the turn that suspending holds: an exemption ended while its plot was being withdrawn."""
+    with story.as_office() as session:
+        listing = list_plot(session, story.first, story.gate, account_id=None, now=NOW)
+
+    def lapse():
+        with transaction(story.engine, ENGINE) as session:
+            return suspend_lapsed(session, story.gate, NOW + timedelta(days=1000))
+
+    with ThreadPoolExecutor() as pool, story.as_office() as session:
+        lock_plots(session, [story.first])
+        assert [one.id for one in pool.submit(lapse).result(10)] == [listing.id]
+        moved = move_listing(session, listing.id, "withdrawn", "撤回", story.gate, NOW)
+    assert moved.state == "withdrawn"
+
+
+def test_remeasuring_takes_all_its_plots_before_it_measures(story, settings, monkeypatch):
+    """Its rows suspend as they come, and then it has the turn: a later plot may be held by a planner who waits for that."""
+    with transaction(story.engine, ENGINE) as session:
+        power = session.get_one(Organisation, story.power.organisation_id)
+        layer = make_layer(session, power, point(0, -50), current=True).id
+    begun = threading.Event()
+
+    def measure(*given):
+        begun.set()
+        return measuring.measure(*given)
+
+    def remeasured():
+        with transaction(story.engine, ENGINE) as session:
+            return remeasuring.remeasure(session, settings, layer, NOW)
+
+    monkeypatch.setattr(remeasuring, "measure", measure)
+    with ThreadPoolExecutor() as pool, story.as_office() as session:
+        lock_plots(session, [story.second])
+        waiting = pool.submit(remeasured)
+        assert not begun.wait(1)
+        session.execute(TAKE_TURN)
+        session.commit()
+        assert waiting.result(20) == [story.first, story.second]
