@@ -1,10 +1,11 @@
 """Who sees which rows, told to the ORM: the second of two independent walls (the first is row-level security).
 
-Each rule mirrors the policy of the same table in migration 0001. A test switches either wall off and finds that the other
-holds alone. The rules use tables, not entities, in their sub-selects, so that none narrows another.
+Each rule mirrors the policies of the same table in the migrations (migrations/access.py). Tests switch either wall off and
+find that the other holds alone, and that both show every asker the same rows. The rules use tables, not entities, in their
+sub-selects, so that none narrows another.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -36,7 +37,7 @@ from landready.routes import ConnectionRoute
 from landready.titles import TitleStatement
 from landready.works import Commitment, Milestone, Works
 
-Rule = Callable[[Actor], ColumnElement[bool]]
+Rules = Mapping[type[Base], ColumnElement[bool]]
 SHOWN = ("listed", "suspended", "sold")
 
 
@@ -49,9 +50,10 @@ def mine(actor: Actor, role: Role, column: Any) -> ColumnElement[bool]:  # noqa:
     return mine if actor.role is role else false()
 
 
-def _supervised(actor: Actor, office: Any) -> ColumnElement[bool]:  # noqa: ANN401
+def _of_office(actor: Actor, office: Any) -> ColumnElement[bool]:  # noqa: ANN401
+    """Whether `office` is the asker, or one that the asker supervises."""
     if actor.role is not Role.SUPERVISOR:
-        return false()
+        return mine(actor, Role.OFFICE, office)
     if not actor.city:
         return true()
     organisation = _table(Organisation)
@@ -69,19 +71,14 @@ def _pushed(actor: Actor, model: type[Push | PushPlot], **column: Any) -> Column
     return exists().where(pushed.c[name] == value, pushed.c.enterprise_id == actor.organisation_id)
 
 
-def plan_rule(actor: Actor) -> ColumnElement[bool]:
-    return or_(
-        mine(actor, Role.OFFICE, SupplyPlan.office_id),
-        _supervised(actor, SupplyPlan.office_id),
-        _pushed(actor, Push, plan_id=SupplyPlan.id),
-    )
+def _plan_rule(actor: Actor) -> ColumnElement[bool]:
+    return or_(_of_office(actor, SupplyPlan.office_id), _pushed(actor, Push, plan_id=SupplyPlan.id))
 
 
 def _plot_seen(actor: Actor, plot_id: Any, office_id: Any) -> ColumnElement[bool]:  # noqa: ANN401
     listing, application = _table(Listing), _table(Application)
     return or_(
-        mine(actor, Role.OFFICE, office_id),
-        _supervised(actor, office_id),
+        _of_office(actor, office_id),
         _pushed(actor, PushPlot, plot_id=plot_id),
         exists().where(listing.c.plot_id == plot_id, listing.c.state.in_(SHOWN)),
         exists().where(application.c.plot_id == plot_id, _application_seen(actor, application.c)),
@@ -92,8 +89,7 @@ def _application_seen(actor: Actor, a: Any) -> ColumnElement[bool]:  # noqa: ANN
     item = _table(Item)
     return or_(
         mine(actor, Role.OWNER, a.owner_id),
-        mine(actor, Role.OFFICE, a.office_id),
-        _supervised(actor, a.office_id),
+        _of_office(actor, a.office_id),
         and_(a.submitted_at.is_not(None), _pushed(actor, Push, permit_id=a.permit_id)),
         exists().where(
             item.c.application_id == a.id,
@@ -106,10 +102,9 @@ def _application_seen(actor: Actor, a: Any) -> ColumnElement[bool]:  # noqa: ANN
 def _permit_rule(actor: Actor) -> ColumnElement[bool]:
     application = _table(Application)
     return or_(
-        mine(actor, Role.OFFICE, Permit.office_id),
+        _of_office(actor, Permit.office_id),
         mine(actor, Role.OWNER, Permit.owner_id),
         mine(actor, Role.EXCHANGE, Permit.source_id),
-        _supervised(actor, Permit.office_id),
         _pushed(actor, Push, permit_id=Permit.id),
         exists().where(
             application.c.permit_id == Permit.id, _application_seen(actor, application.c)
@@ -117,42 +112,16 @@ def _permit_rule(actor: Actor) -> ColumnElement[bool]:
     )
 
 
-def of_office_or_enterprise(model: Any) -> Rule:  # noqa: ANN401
-    def rule(actor: Actor) -> ColumnElement[bool]:
-        return or_(
-            mine(actor, Role.OFFICE, model.office_id),
-            mine(actor, Role.ENTERPRISE, model.enterprise_id),
-            _supervised(actor, model.office_id),
-        )
-
-    return rule
+def of_office_or_enterprise(actor: Actor, row: Any) -> ColumnElement[bool]:  # noqa: ANN401 - columns of the table or an alias
+    return or_(_of_office(actor, row.office_id), mine(actor, Role.ENTERPRISE, row.enterprise_id))
 
 
-def _check_rule(actor: Actor) -> ColumnElement[bool]:
-    return or_(
-        mine(actor, Role.OFFICE, Check.office_id),
-        _supervised(actor, Check.office_id),
-        _pushed(actor, PushPlot, plot_id=Check.plot_id),
-    )
-
-
-def _override_rule(actor: Actor) -> ColumnElement[bool]:
-    return or_(
-        mine(actor, Role.OFFICE, DemandOverride.office_id),
-        _supervised(actor, DemandOverride.office_id),
-        _pushed(actor, PushPlot, plot_id=DemandOverride.plot_id),
-    )
-
-
-def _of_office(model: type[BaseLayer | BaseFeature | TitleStatement]) -> Rule:
-    def rule(actor: Actor) -> ColumnElement[bool]:
-        return or_(mine(actor, Role.OFFICE, model.office_id), _supervised(actor, model.office_id))
-
-    return rule
+def _of_plot(actor: Actor, model: type[Check | DemandOverride]) -> ColumnElement[bool]:
+    return or_(_of_office(actor, model.office_id), _pushed(actor, PushPlot, plot_id=model.plot_id))
 
 
 def _push_rule(actor: Actor) -> ColumnElement[bool]:
-    return or_(of_office_or_enterprise(Push)(actor), mine(actor, Role.OWNER, Push.owner_id))
+    return or_(of_office_or_enterprise(actor, Push), mine(actor, Role.OWNER, Push.owner_id))
 
 
 def _answer_rule(actor: Actor) -> ColumnElement[bool]:
@@ -166,38 +135,26 @@ def _attachment_rule(actor: Actor) -> ColumnElement[bool]:
     answer = _table(Answer)
     return or_(
         mine(actor, Role.ENTERPRISE, Attachment.enterprise_id),
-        exists().where(
-            answer.c.id == Attachment.answer_id,
-            or_(
-                mine(actor, Role.OFFICE, answer.c.office_id),
-                _supervised(actor, answer.c.office_id),
-            ),
-        ),
+        exists().where(answer.c.id == Attachment.answer_id, _of_office(actor, answer.c.office_id)),
     )
 
 
 def _dispute_seen(actor: Actor, d: Any) -> ColumnElement[bool]:  # noqa: ANN401 - columns of the table or an alias
     return or_(
-        mine(actor, Role.OFFICE, d.office_id),
-        mine(actor, Role.ENTERPRISE, d.enterprise_id),
-        _supervised(actor, d.office_id),
+        of_office_or_enterprise(actor, d),
         *(mine(actor, role, d.challenger_id) for role in (Role.OWNER, Role.ENTERPRISE)),
     )
 
 
-def _of_dispute(model: type[DisputeStep | DisputeFile]) -> Rule:
-    def rule(actor: Actor) -> ColumnElement[bool]:
-        dispute = _table(Dispute)
-        return exists().where(dispute.c.id == model.dispute_id, _dispute_seen(actor, dispute.c))
-
-    return rule
+def _of_dispute(actor: Actor, model: type[DisputeStep | DisputeFile]) -> ColumnElement[bool]:
+    dispute = _table(Dispute)
+    return exists().where(dispute.c.id == model.dispute_id, _dispute_seen(actor, dispute.c))
 
 
 def _certificate_rule(actor: Actor) -> ColumnElement[bool]:
     listing = _table(Listing)
     return or_(
-        mine(actor, Role.OFFICE, Certificate.office_id),
-        _supervised(actor, Certificate.office_id),
+        _of_office(actor, Certificate.office_id),
         exists().where(listing.c.certificate_id == Certificate.id, listing.c.state.in_(SHOWN)),
     )
 
@@ -213,8 +170,7 @@ def _field_rule(actor: Actor) -> ColumnElement[bool]:
 def _item_seen(actor: Actor, i: Any) -> ColumnElement[bool]:  # noqa: ANN401
     return or_(
         mine(actor, Role.OWNER, i.owner_id),
-        mine(actor, Role.OFFICE, i.office_id),
-        _supervised(actor, i.office_id),
+        _of_office(actor, i.office_id),
         and_(i.assignee_id == actor.organisation_id, i.state.is_not(None)),
     )
 
@@ -232,67 +188,82 @@ def _key_rule(actor: Actor) -> ColumnElement[bool]:
     return true() if actor.role is Role.ADMIN else ApiKey.organisation_id == actor.organisation_id
 
 
-RULES: dict[type[Base], Rule] = {
-    Account: _account_rule,
-    ApiKey: _key_rule,
-    Upload: lambda actor: Upload.organisation_id == actor.organisation_id,
-    SupplyPlan: plan_rule,
-    Plot: lambda actor: _plot_seen(actor, Plot.id, Plot.office_id),
-    Layer: lambda actor: or_(
-        Layer.kind == "service_areas", mine(actor, Role.ENTERPRISE, Layer.enterprise_id)
-    ),
-    Facility: lambda actor: mine(actor, Role.ENTERPRISE, Facility.enterprise_id),
-    ServiceArea: lambda _actor: true(),
-    Check: _check_rule,
-    NearFacility: of_office_or_enterprise(NearFacility),
-    ServedShare: of_office_or_enterprise(ServedShare),
-    DemandOverride: _override_rule,
-    Reservation: of_office_or_enterprise(Reservation),
-    BaseLayer: _of_office(BaseLayer),
-    BaseFeature: _of_office(BaseFeature),
-    ConnectionRoute: of_office_or_enterprise(ConnectionRoute),
-    Push: _push_rule,
-    PushPlot: of_office_or_enterprise(PushPlot),
-    Answer: _answer_rule,
-    Attachment: _attachment_rule,
-    AnswerBatch: of_office_or_enterprise(AnswerBatch),
-    AnswerLink: lambda actor: mine(actor, Role.ENTERPRISE, AnswerLink.enterprise_id),
-    AnswerLinkUse: lambda actor: mine(actor, Role.ENTERPRISE, AnswerLinkUse.enterprise_id),
-    Dispute: lambda actor: _dispute_seen(actor, Dispute),
-    DisputeStep: _of_dispute(DisputeStep),
-    DisputeFile: _of_dispute(DisputeFile),
-    ClockPause: of_office_or_enterprise(ClockPause),
-    Reminder: lambda actor: or_(
-        of_office_or_enterprise(Reminder)(actor),
+def _reminder_rule(actor: Actor) -> ColumnElement[bool]:
+    return or_(
+        of_office_or_enterprise(actor, Reminder),
         mine(actor, Role.SUPERVISOR, Reminder.supervisor_id),
-    ),
-    Works: of_office_or_enterprise(Works),
-    Milestone: of_office_or_enterprise(Milestone),
-    Commitment: of_office_or_enterprise(Commitment),
-    Certificate: _certificate_rule,
-    CertificateHead: lambda _actor: true(),
-    TitleStatement: _of_office(TitleStatement),
-    ListingMove: lambda _actor: true(),
-    Permit: _permit_rule,
-    Application: lambda actor: _application_seen(actor, Application),
-    ApplicationField: _field_rule,
-    Item: lambda actor: _item_seen(actor, Item),
-    ItemMove: _item_move_rule,
-    OutboxEvent: lambda actor: mine(actor, Role.ENTERPRISE, OutboxEvent.enterprise_id),
-}
+    )
 
 
-def register(model: type[Base], rule: Rule) -> None:
-    """Add the rule of a table that lives above the domain (push)."""
-    RULES[model] = rule
+def _layer_rule(actor: Actor) -> ColumnElement[bool]:
+    return or_(Layer.kind == "service_areas", mine(actor, Role.ENTERPRISE, Layer.enterprise_id))
+
+
+def _domain(actor: Actor) -> Rules:
+    return {
+        Account: _account_rule(actor),
+        ApiKey: _key_rule(actor),
+        Upload: Upload.organisation_id == actor.organisation_id,
+        SupplyPlan: _plan_rule(actor),
+        Plot: _plot_seen(actor, Plot.id, Plot.office_id),
+        Layer: _layer_rule(actor),
+        Facility: mine(actor, Role.ENTERPRISE, Facility.enterprise_id),
+        ServiceArea: true(),
+        Check: _of_plot(actor, Check),
+        NearFacility: of_office_or_enterprise(actor, NearFacility),
+        ServedShare: of_office_or_enterprise(actor, ServedShare),
+        DemandOverride: _of_plot(actor, DemandOverride),
+        Reservation: of_office_or_enterprise(actor, Reservation),
+        BaseLayer: _of_office(actor, BaseLayer.office_id),
+        BaseFeature: _of_office(actor, BaseFeature.office_id),
+        ConnectionRoute: of_office_or_enterprise(actor, ConnectionRoute),
+        Push: _push_rule(actor),
+        PushPlot: of_office_or_enterprise(actor, PushPlot),
+        Answer: _answer_rule(actor),
+        Attachment: _attachment_rule(actor),
+        AnswerBatch: of_office_or_enterprise(actor, AnswerBatch),
+        AnswerLink: mine(actor, Role.ENTERPRISE, AnswerLink.enterprise_id),
+        AnswerLinkUse: mine(actor, Role.ENTERPRISE, AnswerLinkUse.enterprise_id),
+        Dispute: _dispute_seen(actor, Dispute),
+        DisputeStep: _of_dispute(actor, DisputeStep),
+        DisputeFile: _of_dispute(actor, DisputeFile),
+        ClockPause: of_office_or_enterprise(actor, ClockPause),
+        Reminder: _reminder_rule(actor),
+        Works: of_office_or_enterprise(actor, Works),
+        Milestone: of_office_or_enterprise(actor, Milestone),
+        Commitment: of_office_or_enterprise(actor, Commitment),
+        Certificate: _certificate_rule(actor),
+        CertificateHead: true(),
+        TitleStatement: _of_office(actor, TitleStatement.office_id),
+        ListingMove: true(),
+        Permit: _permit_rule(actor),
+        Application: _application_seen(actor, Application),
+        ApplicationField: _field_rule(actor),
+        Item: _item_seen(actor, Item),
+        ItemMove: _item_move_rule(actor),
+        OutboxEvent: mine(actor, Role.ENTERPRISE, OutboxEvent.enterprise_id),
+    }
+
+
+_registered: list[Callable[[Actor], Rules]] = [_domain]
+
+
+def register(more: Callable[[Actor], Rules]) -> None:
+    """Add the rules of tables that live above the domain (push)."""
+    _registered.append(more)
     _criteria.cache_clear()
+
+
+def rules(actor: Actor) -> Rules:
+    """Which rows of each table the actor sees; a table without a rule is everybody's."""
+    return {model: rule for some in _registered for model, rule in some(actor).items()}
 
 
 @cache
 def _criteria(actor: Actor) -> tuple[Any, ...]:
     return tuple(
-        with_loader_criteria(model, rule(actor), include_aliases=True, propagate_to_loaders=False)
-        for model, rule in RULES.items()
+        with_loader_criteria(model, rule, include_aliases=True, propagate_to_loaders=False)
+        for model, rule in rules(actor).items()
     )
 
 

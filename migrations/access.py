@@ -1,6 +1,6 @@
 """Who may see and change which rows: the words of row-level security that every migration uses.
 
-landready.tenancy says the same once more for the query layer; tests/test_tenancy.py holds the two together.
+landready.tenancy says the same once more for the query layer; tests/test_tenancy.py and tests/test_walls.py hold the two together.
 """
 
 from alembic import op

@@ -160,32 +160,29 @@ class ChannelWish(Base):
     )
 
 
-def _endpoint_rule(actor: Actor) -> ColumnElement[bool]:
+def _endpoint_seen(actor: Actor, model: type[Endpoint | EndpointNetwork]) -> ColumnElement[bool]:
     if actor.role is Role.ADMIN:
         return true()
-    return tenancy.mine(actor, Role.ENTERPRISE, Endpoint.enterprise_id)
+    return tenancy.mine(actor, Role.ENTERPRISE, model.enterprise_id)
 
 
 def _attempt_rule(actor: Actor) -> ColumnElement[bool]:
     delivery = Delivery.__table__.alias()
     seen: ColumnElement[bool] = exists().where(
-        delivery.c.id == Attempt.delivery_id,
-        tenancy.of_office_or_enterprise(delivery.c)(actor),
+        delivery.c.id == Attempt.delivery_id, tenancy.of_office_or_enterprise(actor, delivery.c)
     )
     return seen
 
 
-def _network_rule(actor: Actor) -> ColumnElement[bool]:
-    if actor.role is Role.ADMIN:
-        return true()
-    return tenancy.mine(actor, Role.ENTERPRISE, EndpointNetwork.enterprise_id)
+def _rules(actor: Actor) -> tenancy.Rules:
+    return {
+        Endpoint: _endpoint_seen(actor, Endpoint),
+        EndpointNetwork: _endpoint_seen(actor, EndpointNetwork),
+        ChannelWish: tenancy.mine(actor, Role.ENTERPRISE, ChannelWish.enterprise_id),
+        Journal: tenancy.mine(actor, Role.ENTERPRISE, Journal.enterprise_id),
+        Delivery: tenancy.of_office_or_enterprise(actor, Delivery),
+        Attempt: _attempt_rule(actor),
+    }
 
 
-tenancy.register(Endpoint, _endpoint_rule)
-tenancy.register(
-    ChannelWish, lambda actor: tenancy.mine(actor, Role.ENTERPRISE, ChannelWish.enterprise_id)
-)
-tenancy.register(EndpointNetwork, _network_rule)
-tenancy.register(Journal, lambda actor: tenancy.mine(actor, Role.ENTERPRISE, Journal.enterprise_id))
-tenancy.register(Delivery, tenancy.of_office_or_enterprise(Delivery))
-tenancy.register(Attempt, _attempt_rule)
+tenancy.register(_rules)

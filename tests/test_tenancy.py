@@ -5,7 +5,6 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from landready import tenancy
 from landready.db import ENGINE, PUBLIC, Actor, Base, Role, transaction
 from landready.listings import Listing
 from landready.plans import Plot, Upload
@@ -186,10 +185,6 @@ def test_every_table_has_row_level_security_forced(owner):
             )
         ).all()
     assert set(loose) == {"alembic_version", "spatial_ref_sys"}
-
-
-def test_every_table_has_a_rule_in_the_query_layer():
-    assert {m for m in models() if m not in tenancy.RULES} == set()
 
 
 def test_application_role_owns_nothing_and_bypasses_nothing(owner):
