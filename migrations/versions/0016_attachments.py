@@ -1,15 +1,15 @@
 """Files of an answer are its enterprise's, its office's and their supervisor's, also once everybody sees the plot.
 
-Revision ID: 0015
-Revises: 0014
+Revision ID: 0016
+Revises: 0015
 """
 
 from alembic import op
 
 from migrations.access import OFFICE, SUPERVISED_OFFICE, seen
 
-revision = "0015"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
