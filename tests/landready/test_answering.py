@@ -11,6 +11,7 @@ from threading import Barrier
 
 import pytest
 from sqlalchemy import Engine, delete, func, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from landready import answering, attachments, files
@@ -306,6 +307,18 @@ def test_an_answer_to_an_earlier_revision_leaves_the_plot_open(case: Case) -> No
         assert session.get_one(Push, case.push).answered_at is None
         assert case.answer(session, case.draft()).plot_revision == 2
         assert session.get_one(Push, case.push).answered_at == LATER
+
+
+def test_a_plot_is_not_answered_as_it_may_become(case: Case) -> None:
+    """By SQL: it would count, unasked, from the day the plot is revised."""
+
+    def answer_ahead(session: Session) -> None:
+        push = session.get_one(Push, case.push)
+        make_answer(session, push, plot=session.get_one(Plot, case.plots[0]), plot_revision=2)
+
+    refused = pytest.raises(DBAPIError, match="row-level security")
+    with refused, transaction(case.engine, case.water) as session:
+        answer_ahead(session)
 
 
 def test_opening_is_noted_once(case: Case, session: Session) -> None:

@@ -338,12 +338,14 @@ def test_what_is_required_must_be_there_before_submission(world: World) -> None:
 
 
 def test_an_application_without_items_is_not_submitted(
-    database: Engine, settings: Settings
+    database: Engine, settings: Settings, owner: Engine
 ) -> None:
     world = World(database, settings)
-    with transaction(database, ENGINE) as session:
-        for enterprise in (world.water, world.power, world.telecom):
-            session.get_one(Organisation, enterprise.id).utilities = ["drainage"]
+    with owner.begin() as link:
+        link.execute(text("select set_config('app.role', 'engine', true)"))
+        link.execute(
+            text("update organisation set utilities = '{drainage}' where kind = 'enterprise'")
+        )
     application = world.permit()
     with pytest.raises(Conflict):
         world.submit(application)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 
 from landready import clock
 from landready.answers import Answer
@@ -154,11 +154,15 @@ def test_a_push_shows_own_facilities_and_never_anothers(desk: Desk) -> None:
         assert f"{elsewhere:.9f}"[:10] not in text
 
 
-def test_plots_of_one_utility_can_be_shown_alone(desk: Desk, people: People) -> None:
+def test_plots_of_one_utility_can_be_shown_alone(desk: Desk, people: People, owner: Engine) -> None:
+    with owner.begin() as link:
+        link.execute(text("select set_config('app.role', 'engine', true)"))
+        given = {"id": people.water.organisation_id}
+        link.execute(
+            text("update organisation set utilities = '{water,drainage}' where id = :id"), given
+        )
     with transaction(desk.engine, ENGINE) as session:
         water = session.get_one(Organisation, people.water.organisation_id)
-        water.utilities = ["water", "drainage"]
-        session.flush()
         plan = make_plan(session, plots=2, state="released")
         push = make_push(session, plan, water).id
 
