@@ -39,13 +39,15 @@ class Sums:
     """A plan on top of its board.
 
     `stages` in the order of a plot's way, `quarters` by when all that is required will be there (`now` first, `unknown` last),
-    `missing` by required utility: plots that lack it, and those that lack nothing else.
+    `missing` by required utility: plots that lack it, and those that lack nothing else; `own` the same of what the plot itself
+    lacks (clear title, no overlap).
     """
 
     all: Sum
     stages: Mapping[str, Sum]
     quarters: Mapping[str, Sum]
     missing: Mapping[Utility, tuple[Sum, Sum]]
+    own: tuple[Sum, Sum]
 
 
 # Name of an order → what is sorted by; the order of the plan's file among equals.
@@ -81,6 +83,10 @@ def sums(lines: Sequence[Line]) -> Sums:
             )
             for u in utilities
         },
+        own=(
+            _sum([x for x in lacking if x.own]),
+            _sum([x for x in lacking if x.own and not x.missing]),
+        ),
     )
 
 

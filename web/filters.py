@@ -1,5 +1,6 @@
 """How values become words on a page."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any
@@ -19,6 +20,7 @@ from landready.rule_sets import OTHERS
 from landready.standing import STANDINGS
 from web.gantt import PROGRESS, PROMISES
 
+_QUARTER = re.compile(r"(\d{4}) ?(?:年 ?第? ?|-?Q)([1-4一二三四]) ?(?:季度)?")
 UTILITIES = {
     "water": N_("供水"),
     "drainage": N_("排水"),
@@ -353,6 +355,15 @@ def day(value: date | None) -> str:
     return format_date(value, "yyyy-MM-dd") if value else "—"
 
 
+def planned(text: str) -> str:
+    """Say when a plot is to be supplied: a quarter in the reader's language, anything else as the planner wrote it."""
+    found = _QUARTER.fullmatch(text.strip())
+    if not found:
+        return text or "—"
+    number = str("一二三四".find(found[2]) + 1 or found[2])
+    return str(gettext("%(year)s 年第 %(number)s 季度", year=found[1], number=number))
+
+
 def moment(value: datetime | None) -> str:
     return format_datetime(value, "yyyy-MM-dd HH:mm") if value else "—"
 
@@ -382,6 +393,7 @@ def init_app(app: Flask) -> None:
         "quantity": quantity,
         "day": day,
         "moment": moment,
+        "planned": planned,
         "city": city,
         "place": place,
         "event": event,

@@ -14,7 +14,13 @@ from web.session import database, settings
 _LAND = ("land.home", N_("土地超市"), "geo-alt")
 _DISPUTES = ("disputes.disputes", N_("异议"), "chat-left-dots")
 _CERTIFICATES = ("certificates.search", N_("核验凭证"), "patch-check")
-ENTRIES: dict[Role, tuple[tuple[str, str, str], ...]] = {
+_TIMELINE = ("works.timeline", N_("建设时序"), "bar-chart-steps")
+_OVERVIEW = ("overview.overview", N_("进度总览"), "speedometer2")
+_ITEMS = ("items.items", N_("待办事项"), "list-check")
+_RULES = ("rules.rules", N_("准入规则"), "shield-check")
+_AREAS = ("service_areas.areas", N_("服务边界审批"), "check2-square")
+Line = tuple[str, str, str]
+ENTRIES: dict[Role, tuple[Line, ...]] = {
     Role.PUBLIC: (
         _LAND,
         _CERTIFICATES,
@@ -22,39 +28,52 @@ ENTRIES: dict[Role, tuple[tuple[str, str, str], ...]] = {
     ),
     Role.OFFICE: (
         ("plans.plans", N_("供地计划"), "map"),
-        ("works.timeline", N_("建设时序"), "bar-chart-steps"),
+        _TIMELINE,
         ("permits.permits", N_("规划许可"), "file-earmark-text"),
-        ("base_layers.layers", N_("底图"), "layers"),
-        ("items.items", N_("待办事项"), "list-check"),
-        ("endpoints.deliveries", N_("推送送达"), "send"),
-        ("service_areas.areas", N_("服务边界审批"), "check2-square"),
+        _ITEMS,
         _DISPUTES,
-        ("rules.rules", N_("准入规则"), "shield-check"),
-        ("overview.overview", N_("进度总览"), "speedometer2"),
+        _OVERVIEW,
         _LAND,
     ),
     Role.ENTERPRISE: (
         ("answers.inbox", N_("收到的推送"), "inbox"),
-        ("works.timeline", N_("建设时序"), "bar-chart-steps"),
+        _TIMELINE,
         ("items.items", N_("报装事项"), "list-check"),
         _DISPUTES,
         ("layers.layers", N_("设施与服务边界"), "layers"),
-        ("channels.channels", N_("通知渠道"), "bell"),
-        ("endpoints.system", N_("系统对接"), "plug"),
         _LAND,
     ),
-    Role.OWNER: (("applications.projects", N_("我的项目"), "building"), _DISPUTES, _LAND),
-    Role.DEPARTMENT: (("items.items", N_("待办事项"), "list-check"), _LAND),
-    Role.SUPERVISOR: (
-        ("overview.overview", N_("进度总览"), "speedometer2"),
-        ("works.timeline", N_("建设时序"), "bar-chart-steps"),
-        ("clocks.escalations", N_("督办"), "exclamation-triangle"),
-        ("rules.rules", N_("准入规则"), "shield-check"),
+    Role.OWNER: (
+        ("applications.projects", N_("我的项目"), "building"),
         _DISPUTES,
-        ("service_areas.areas", N_("服务边界审批"), "check2-square"),
+        _LAND,
+        _CERTIFICATES,
+    ),
+    Role.DEPARTMENT: (_ITEMS, _LAND, _CERTIFICATES),
+    Role.SUPERVISOR: (
+        _OVERVIEW,
+        _TIMELINE,
+        ("clocks.escalations", N_("督办"), "exclamation-triangle"),
+        _DISPUTES,
         _LAND,
     ),
     Role.ADMIN: (("organisations.organisations", N_("单位与账号"), "people"), _LAND),
+}
+# What is set up once or looked up now and then stands behind the daily work.
+MORE: dict[Role, tuple[Line, ...]] = {
+    Role.OFFICE: (
+        ("endpoints.deliveries", N_("推送送达"), "send"),
+        _AREAS,
+        ("base_layers.layers", N_("底图"), "layers"),
+        _RULES,
+        _CERTIFICATES,
+    ),
+    Role.ENTERPRISE: (
+        ("channels.channels", N_("通知渠道"), "bell"),
+        ("endpoints.system", N_("系统对接"), "plug"),
+        _CERTIFICATES,
+    ),
+    Role.SUPERVISOR: (_AREAS, _RULES, _CERTIFICATES),
 }
 
 
@@ -68,14 +87,18 @@ class Entry:
     count: int | None
 
 
-def navigation() -> list[Entry]:
-    """Return what the asker's role can go to."""
+def navigation() -> tuple[list[Entry], list[Entry]]:
+    """Return what the asker's role can go to: every day, and now and then."""
     role = g.actor.role if "actor" in g else Role.PUBLIC
+    return _entries(ENTRIES.get(role, ENTRIES[Role.PUBLIC])), _entries(MORE.get(role, ()))
+
+
+def _entries(lines: tuple[Line, ...]) -> list[Entry]:
     return [
         Entry(
             url_for(endpoint), gettext(label), icon, request.endpoint == endpoint, _count(endpoint)
         )
-        for endpoint, label, icon in ENTRIES.get(role, ENTRIES[Role.PUBLIC])
+        for endpoint, label, icon in lines
     ]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from landready import board, board_choice, remeasuring
 from landready.board_choice import Wish
-from landready.board_lines import Cell, Line
+from landready.board_lines import Cell, Line, Words
 from landready.db import ENGINE, transaction
 from landready.plans import Plot
 from landready.standing import Standing
@@ -21,9 +21,9 @@ def cell(utility, standing, by=None, *, blocks=True, asked=("甲",)):
     return Cell(utility, Standing(standing), blocks, by, asked, None, ())
 
 
-def line(*cells, plot_id=1, stage="blocked", hectares=1.0):
+def line(*cells, plot_id=1, stage="blocked", hectares=1.0, own=()):
     area = hectares * 10_000
-    return Line(plot_id, f"P-{plot_id}", "", "", area, "", False, stage, "", cells, ())
+    return Line(plot_id, f"P-{plot_id}", "", "", area, "", False, stage, "", cells, own)
 
 
 def test_quarter_is_that_of_the_latest_day_promised_for_a_required_utility():
@@ -70,6 +70,19 @@ def test_sums_name_what_lacks_a_utility_and_what_lacks_only_that():
     assert [s.hectares for s in found.missing[WATER]] == [5, 3]
     assert [s.hectares for s in found.missing[POWER]] == [2, 0]
     assert list(found.quarters) == ["now", "unknown"]
+
+
+def test_sums_name_what_the_plot_itself_lacks_and_what_lacks_only_that():
+    title = (Words("还没有净地声明。", {}),)
+    ready, late = cell(WATER, "ready"), cell(WATER, "late")
+    lines = [
+        line(late, hectares=2, own=title),
+        line(ready, plot_id=2, hectares=3, own=title),
+        line(ready, plot_id=3, stage="ready", hectares=5),
+    ]
+    found = board_choice.sums(lines)
+    assert [s.hectares for s in found.own] == [5, 3]
+    assert [s.hectares for s in found.missing[WATER]] == [2, 0]
 
 
 def test_order_of_quarters_is_now_then_time_then_unknown():

@@ -191,7 +191,7 @@ def test_land_page_tells_how_many_fit_and_turns_with_its_filters(client, office,
     monkeypatch.setattr("landready.listings.PAGE", 2)
     monkeypatch.setattr("web.land.PAGE", 2)
     first = client.get(f"/?city={office.city}").text
-    assert "上架地块（5）" in first
+    assert "上架和暂停上架的地块（5）" in first
     assert f"/?city={office.city}&amp;page=2#list" in first
     assert len(set(re.findall(r"/land/\d+", client.get("/?page=3").text))) == 1
     assert client.get("/?page=-1").status_code == client.get("/?page=x").status_code == 200

@@ -60,7 +60,7 @@ def land(database, settings):
 
 def test_plots_are_found_by_the_quarter_in_which_they_are_planned(land, client):
     page = client.get("/?quarter=2026Q4").text
-    assert "上架地块（1）" in page
+    assert "上架和暂停上架的地块（1）" in page
     assert "乙地块" in page
     assert '<option value="2026Q3"' in page
 

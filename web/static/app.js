@@ -15,3 +15,10 @@ document.addEventListener('change', function (event) {
   if (!all.matches('[data-select-all]')) return;
   all.closest('table').querySelectorAll('tbody input[type=checkbox]').forEach(box => { box.checked = all.checked; });
 });
+// A menu closes when something else is chosen.
+document.addEventListener('click', function (event) {
+  document.querySelectorAll('details[data-menu][open]').forEach(menu => { if (!menu.contains(event.target)) menu.open = false; });
+});
+document.addEventListener('keydown', function (event) {
+  if (event.key === 'Escape') document.querySelectorAll('details[data-menu][open]').forEach(menu => { menu.open = false; });
+});
