@@ -6,14 +6,23 @@ Exit 1 when an area scores under 95 %. Survivors follow the table, each as its c
 """
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-# What is judged without a database; the rest of these modules moves rows and is tested with them.
+import psycopg
+from sqlalchemy import make_url
+
+from bench.loopback import installation
+from landready import places, servers
+
+# What decides; the rest of these modules moves rows.
 AREAS = {
     "readiness": (
         "landready.readiness.*",
@@ -26,7 +35,13 @@ AREAS = {
         "landready.deadlines.x__faults*",
         "landready.deadlines.xǁDeadlineǁlate*",
     ),
-    "permissions": ("web.auth.x_only*", "web.auth.x__admit*", "web.auth.x_local_path*"),
+    "permissions": (
+        "landready.tenancy.*",
+        "push.models.*",
+        "web.auth.x_only*",
+        "web.auth.x__admit*",
+        "web.auth.x_local_path*",
+    ),
     "signing": ("landready.frozen.*", "landready.chain.*", "landready.seal.*", "push.signing.*"),
 }
 FLOOR = 0.95
@@ -37,7 +52,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--children", type=int, default=2)
     wanted = [pattern for patterns in AREAS.values() for pattern in patterns]
-    mutmut("run", "--max-children", str(parser.parse_args().children), *wanted)
+    children = str(parser.parse_args().children)
+    with named_servers() as environment:
+        mutmut("run", "--max-children", children, *wanted, environment=environment)
     found = dict(
         re.findall(r"^\s+(\S+): (\w[\w ]*)$", mutmut("results", "--all", "true"), re.MULTILINE)
     )
@@ -71,9 +88,39 @@ def bare(patterns: tuple[str, ...]) -> list[str]:
     return [pattern.rstrip("*") for pattern in patterns]
 
 
-def mutmut(*words: str) -> str:
+@contextmanager
+def named_servers() -> Iterator[dict[str, str]]:
+    """An environment that names servers of this run; each new database is a copy of one that is migrated already."""
+    outside = dict(os.environ)
+    with installation() as own:
+        owner = make_url(servers.owner_url(own.settings))
+        address = owner.set(
+            drivername="postgresql", username=places.SUPERUSER, database="postgres"
+        ).render_as_string(hide_password=False)
+        with psycopg.connect(address, autocommit=True) as link:
+            link.execute("ALTER SYSTEM SET fsync = off")  # nothing here need outlast a power cut
+            link.execute("SELECT pg_reload_conf()")
+            link.execute(f"ALTER ROLE {servers.OWNER_ROLE} CREATEDB")
+            link.execute("ALTER DATABASE template1 IS_TEMPLATE false")
+            link.execute("DROP DATABASE template1")
+            link.execute(f"ALTER DATABASE {servers.DATABASE} RENAME TO template1")
+        urls = {
+            "LANDREADY_DATABASE_URL": make_url(servers.database_url(own.settings)),
+            "LANDREADY_OWNER_URL": owner,
+        }
+        yield {
+            **outside,
+            **{name: str(url.set(database="postgres")) for name, url in urls.items()},
+            "LANDREADY_REDIS_URL": servers.redis_url(own.settings),
+        }
+
+
+def mutmut(*words: str, environment: dict[str, str] | None = None) -> str:
     done = subprocess.run(
-        [Path(sys.executable).with_name("mutmut"), *words], capture_output=True, text=True
+        [Path(sys.executable).with_name("mutmut"), *words],
+        capture_output=True,
+        text=True,
+        env=environment,
     )
     if done.returncode:
         sys.exit(done.stdout[-2000:] + done.stderr[-2000:])

@@ -83,27 +83,30 @@ class More:
         push = self.session.get_one(Push, self.ids["push_id"])
         make_answer(self.session, push, plot=plot)
 
-    def project(self, name, *, pushed=None, submitted=False, items=()):
-        """A permit of a plot of its own, its application and `items` as (assignee, state)."""
+    def permit(self, name, *, pushed=None):
+        """A permit of a plot of its own."""
         plot = make_plan(self.session, self.office, plots=1).plots[0]
         of = {"office_id": self.office.id, "owner_id": self.owner.id}
-        permit = self.add(
-            Permit(permit_no=f"{name} {plot.id}", source_id=self.exchange.id, plot_id=plot.id, city=plot.city,
-                   project_name="x", payload={}, payload_sha256="", received_at=NOW, geom=stored([multi(square())])[0], **of)
-        )  # fmt: skip
+        permit = Permit(permit_no=f"{name} {plot.id}", source_id=self.exchange.id, plot_id=plot.id, city=plot.city,
+                        project_name="x", payload={}, payload_sha256="", received_at=NOW, geom=stored([multi(square())])[0], **of)  # fmt: skip
+        self.add(permit)
         if pushed:
             self.add(
-                Push(kind="project", permit_id=permit, enterprise_id=pushed.id, pushed_at=NOW, due_on=DAY, **of)
+                Push(kind="project", permit_id=permit.id, enterprise_id=pushed.id, pushed_at=NOW, due_on=DAY, **of)
             )  # fmt: skip
-        state = "submitted" if submitted else "draft"
+        return permit
+
+    def application(self, permit, *, submitted=False, items=()):
+        """An application with a field, and `items` as (assignee, state)."""
+        of = {"office_id": self.office.id, "owner_id": self.owner.id}
         application = self.add(
-            Application(permit_id=permit, plot_id=plot.id, city=plot.city, state=state, seeded_at=NOW,
-                        submitted_at=NOW if submitted else None, **of)
+            Application(permit_id=permit.id, plot_id=permit.plot_id, city=permit.city, seeded_at=NOW,
+                        state="submitted" if submitted else "draft", submitted_at=NOW if submitted else None, **of)
         )  # fmt: skip
         self.add(ApplicationField(application_id=application, name="x", value="x", source="permit"))
-        for assignee, stands in items:
+        for assignee, state in items:
             item = self.add(
-                Item(application_id=application, annex_no=1, assignee_id=assignee.id, state=stands, **of)
+                Item(application_id=application, annex_no=1, assignee_id=assignee.id, state=state, **of)
             )  # fmt: skip
             self.add(ItemMove(item_id=item, to_state=1, moved_at=NOW, mover_id=self.owner.id))
 
@@ -117,9 +120,10 @@ def make_more(session, world, other):
     more.dispute(rival)
     more.answer_of_a_plot_unseen()
     both = [(more.enterprise, None), (more.department, None)]
-    more.project("not submitted", pushed=more.enterprise, items=both)
-    more.project("pushed only", pushed=more.enterprise, submitted=True)
-    more.project("assigned only", submitted=True, items=[(more.enterprise, 1)])
+    more.permit("not applied for")
+    more.application(more.permit("not submitted", pushed=more.enterprise), items=both)
+    more.application(more.permit("pushed only", pushed=more.enterprise), submitted=True)
+    more.application(more.permit("assigned only"), submitted=True, items=[(more.enterprise, 1)])
     more.add(
         Reminder(push_id=world.ids["push_id"], enterprise_id=more.enterprise.id, office_id=more.office.id, clock="answer",
                  notice="late", title="x", due_on=DAY, on_day=DAY, made_at=NOW,

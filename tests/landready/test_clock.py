@@ -110,6 +110,12 @@ def test_the_day_changes_at_midnight_in_shanghai() -> None:
         clock.today(datetime(2026, 3, 1))  # noqa: DTZ001 - the fault under test
 
 
+@pytest.mark.parametrize("now", ["2026-02-28T16:00", "2026-03-01T15:59:59.999999"])
+def test_day_ends_at_midnight_in_shanghai(now: str) -> None:
+    ends = clock.next_day(datetime.fromisoformat(now).replace(tzinfo=UTC))
+    assert (ends, ends.tzinfo) == (datetime(2026, 3, 1, 16, tzinfo=UTC), clock.SHANGHAI)
+
+
 @pytest.mark.parametrize("days", [0, -3])
 def test_a_period_without_days_is_refused(days: int) -> None:
     with pytest.raises(ValueError, match=r"^a period has at least one working day"):
