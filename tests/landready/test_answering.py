@@ -1,151 +1,49 @@
 """Answers: what each verdict needs, versions, many plots at once, attachments and what the gate makes of them (R4)."""
 
-import io
 import math
-import zipfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from threading import Barrier
 
 import pytest
-from sqlalchemy import Engine, delete, func, select
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from landready import answering, attachments, files
+from landready import answering
 from landready.answering import AnswerDraft
-from landready.answers import Answer, AnswerVerdict
+from landready.answers import AnswerVerdict
 from landready.asked import open_push
-from landready.checks import Check
-from landready.db import ENGINE, Actor, Role, transaction
-from landready.errors import Conflict, Invalid, NotFound
+from landready.db import ENGINE, transaction
+from landready.errors import Invalid, NotFound
 from landready.gate import readiness_of
-from landready.inbox import inbox, plot_page, push_page
+from landready.inbox import plot_page, push_page
 from landready.measuring import measure
 from landready.organisations import Organisation
-from landready.permits import Permit
 from landready.plans import Plot
-from landready.pushes import Push, PushState
-from landready.settings import Settings
-from landready.shapes import multi, stored, to_geojson
+from landready.pushes import Push
+from landready.shapes import to_geojson
 from landready.utilities import Utility
 from tests.factories import (
     NOW,
     make_answer,
-    make_enterprise,
-    make_layer,
-    make_office,
-    make_owner,
     make_plan,
     make_plot,
     make_push,
     metres,
-    point,
     square,
 )
-
-TODAY = date(2026, 3, 2)
-SOON = TODAY + timedelta(days=60)
-LATER = NOW + timedelta(hours=3)
-AT = metres(50, -20)
-READY = AnswerVerdict.READY
-READY_BY = AnswerVerdict.READY_BY
-NOT_POSSIBLE = AnswerVerdict.NOT_POSSIBLE
-NOT_CONCERNED = AnswerVerdict.NOT_CONCERNED
-
-
-@dataclass(frozen=True)
-class Case:
-    """A plan of two plots 200 m apart, pushed to a water and a power company; the water main lies 20 m south of the first."""
-
-    engine: Engine
-    settings: Settings
-    office: Actor
-    water: Actor
-    power: Actor
-    push: int
-    power_push: int
-    plots: tuple[int, int]
-
-    def draft(self, **given: object) -> AnswerDraft:
-        values: dict[str, object] = {"verdict": READY, "connection_point": AT}
-        return AnswerDraft(self.plots[0], "water", **{**values, **given})  # type: ignore[arg-type]
-
-    def answer(self, session: Session, draft: AnswerDraft, push: int | None = None) -> Answer:
-        return answering.answer(
-            session,
-            push or self.push,
-            draft,
-            check=self.settings.check,
-            region=self.settings.region,
-            gate=self.settings.gate,
-            account_id=None,
-            now=LATER,
-        )
-
-    def answer_many(
-        self, session: Session, pairs: list[tuple[int, str]], draft: AnswerDraft
-    ) -> list[Answer]:
-        return answering.answer_many(
-            session,
-            self.push,
-            pairs,
-            draft,
-            check=self.settings.check,
-            region=self.settings.region,
-            gate=self.settings.gate,
-            account_id=None,
-            now=LATER,
-        )
-
-    def codes(self, draft: AnswerDraft) -> list[str]:
-        """The codes of everything that is wrong with a draft."""
-        with transaction(self.engine, self.water) as session, pytest.raises(Invalid) as refused:
-            self.answer(session, draft)
-        with transaction(self.engine, ENGINE) as session:
-            assert session.scalar(select(func.count()).select_from(Answer)) == 0
-        return [problem.code for problem in refused.value.problems]
-
-    def stored(self, session: Session) -> list[tuple[str, int, str]]:
-        rows = session.scalars(select(Answer).order_by(Answer.id))
-        return [(answer.utility, answer.version, answer.verdict) for answer in rows]
-
-
-def actor(organisation: Organisation) -> Actor:
-    return Actor(organisation.role, organisation.id, None, organisation.city)
-
-
-@pytest.fixture
-def case(database: Engine, settings: Settings) -> Case:
-    with transaction(database, ENGINE) as session:
-        office = make_office(session)
-        water, power = make_enterprise(session, "water"), make_enterprise(session, "power")
-        plan = make_plan(session, office, plots=2, state="released")
-        near, other = point(50, -20), square(-50, -21, 1)
-        make_layer(session, water, other, near, spare_capacity=300.0, title="给水管")
-        make_layer(session, power, point(150, 50))
-        push, power_push = make_push(session, plan, water), make_push(session, plan, power)
-        measure(session, settings, plan.plots, NOW)
-        return Case(
-            database,
-            settings,
-            actor(office),
-            actor(water),
-            actor(power),
-            push.id,
-            power_push.id,
-            (plan.plots[0].id, plan.plots[1].id),
-        )
-
-
-@pytest.fixture
-def session(case: Case) -> Iterator[Session]:
-    """A transaction of the water company's engineer."""
-    with transaction(case.engine, case.water) as session:
-        yield session
-
+from tests.landready.answer_case import (
+    LATER,
+    NOT_CONCERNED,
+    NOT_POSSIBLE,
+    READY,
+    READY_BY,
+    SOON,
+    TODAY,
+    Case,
+)
 
 # --- what each verdict needs ---------------------------------------------------------------------------------------
 
@@ -410,165 +308,6 @@ def test_the_same_plot_twice_is_answered_once(case: Case, session: Session) -> N
     assert [a.version for a in made] == [1]
 
 
-# --- the draft from the check --------------------------------------------------------------------------------------
-
-
-def propose(case: Case, session: Session, plot: int) -> answering.Proposal:
-    return answering.draft_of(session, case.push, plot, "water", check=case.settings.check)
-
-
-def test_a_near_facility_proposes_ready_at_its_own_end_of_the_shortest_line(
-    case: Case, session: Session
-) -> None:
-    proposal = propose(case, session, case.plots[0])
-    assert proposal.draft.verdict is READY
-    assert proposal.draft.connection_point == pytest.approx(AT, abs=2e-7)
-    assert proposal.draft.spare_capacity == 300
-    assert float(proposal.params["metres"]) == pytest.approx(20, abs=0.2)
-    assert proposal.params["name"] == "给水管 2"
-    assert case.stored(session) == []
-
-
-def test_a_far_facility_proposes_works_without_inventing_a_date(
-    case: Case, session: Session
-) -> None:
-    """The second plot begins 200 m east; the main is 150 m from it, beyond the 100 m of the setting."""
-    proposal = propose(case, session, case.plots[1])
-    assert (proposal.draft.verdict, proposal.draft.ready_by) == (READY_BY, None)
-    assert proposal.draft.works == ""
-    assert proposal.params["limit"] == "100"
-
-
-def test_a_near_facility_without_spare_capacity_proposes_works(case: Case) -> None:
-    with transaction(case.engine, ENGINE) as session:
-        water = make_enterprise(session, "water")
-        make_layer(session, water, point(50, 50), spare_capacity=0.0)
-        plan = make_plan(session, plots=1, state="released")
-        push = make_push(session, plan, water).id
-        plot = plan.plots[0].id
-        measure(session, case.settings, plan.plots, NOW)
-        me = actor(water)
-    with transaction(case.engine, me) as session:
-        proposal = answering.draft_of(session, push, plot, "water", check=case.settings.check)
-    assert proposal.draft.verdict is READY_BY
-
-
-@pytest.mark.parametrize("measured", [True, False])
-def test_nothing_near_proposes_no_verdict(case: Case, measured: bool) -> None:
-    with transaction(case.engine, ENGINE) as session:
-        water = make_enterprise(session, "water")
-        plan = make_plan(session, plots=1, state="released")
-        push = make_push(session, plan, water).id
-        plot = plan.plots[0].id
-        session.execute(delete(Check))
-        if measured:
-            measure(session, case.settings, plan.plots, NOW)
-        me = actor(water)
-    with transaction(case.engine, me) as session:
-        proposal = answering.draft_of(session, push, plot, "water", check=case.settings.check)
-    assert (proposal.draft.verdict, proposal.draft.connection_point) == (None, None)
-    assert (proposal.check is not None) == measured
-
-
-# --- inbox and pages -----------------------------------------------------------------------------------------------
-
-
-def test_the_inbox_counts_what_is_answered(case: Case, session: Session) -> None:
-    case.answer(session, case.draft())
-    (entry,) = inbox(session, "open", NOW)
-    assert (entry.plots, entry.asked, entry.done, entry.state) == (2, 2, 1, PushState.OPENED)
-
-
-def test_the_inbox_shows_what_is_owed_first_and_by_due_date(case: Case) -> None:
-    with transaction(case.engine, ENGINE) as session:
-        water = session.get_one(Organisation, case.water.organisation_id)
-        soon = make_push(session, None, water, due_on=date(2026, 2, 27)).id
-        done = make_push(session, None, water, due_on=date(2026, 1, 5), answered_at=NOW).id
-    with transaction(case.engine, case.water) as session:
-        assert [e.push.id for e in inbox(session, "all", NOW)] == [soon, case.push, done]
-        assert [e.push.id for e in inbox(session, "open", NOW)] == [soon, case.push]
-        assert [(e.push.id, e.state) for e in inbox(session, "late", NOW)] == [
-            (soon, PushState.LATE)
-        ]
-
-
-def test_the_next_open_plot_follows_in_the_order_of_the_page(case: Case, session: Session) -> None:
-    def following(plot: int) -> object:
-        return plot_page(session, case.push, plot, "water", check=case.settings.check, now=NOW).next
-
-    assert following(case.plots[0]) == (case.plots[1], "water")
-    assert following(case.plots[1]) == (case.plots[0], "water")
-    case.answer(session, case.draft())
-    assert following(case.plots[1]) is None
-
-
-def test_the_next_open_plot_is_of_the_same_utility_first(case: Case) -> None:
-    with transaction(case.engine, ENGINE) as session:
-        both = make_enterprise(session, "drainage", "water")
-        plan = make_plan(session, plots=2, state="released")
-        push = make_push(session, plan, both).id
-        first, second = (plot.id for plot in plan.plots)
-        me = actor(both)
-    with transaction(case.engine, me) as session:
-
-        def following(plot: int, utility: str) -> object:
-            check = case.settings.check
-            return plot_page(session, push, plot, utility, check=check, now=NOW).next
-
-        assert following(first, "water") == (second, "water")
-        assert following(second, "water") == (first, "water")
-        case.answer(session, AnswerDraft(first, "water", NOT_CONCERNED), push)
-        assert following(second, "water") == (first, "drainage")
-
-
-def test_a_push_without_pages_has_one(case: Case, session: Session) -> None:
-    page = push_page(session, case.push, check=case.settings.check, page=99, now=NOW)
-    assert (page.page, page.pages, len(page.lines)) == (1, 1, 2)
-    assert [line.open for line in page.lines] == [True, True]
-
-
-# --- projects ------------------------------------------------------------------------------------------------------
-
-
-def make_project(session: Session, enterprise: int | None) -> Push:
-    owner = make_owner(session)
-    office = make_office(session)
-    permit = Permit(
-        permit_no="建字第460100202600001号", source_id=office.id, office_id=office.id,
-        owner_id=owner.id, city="460100", project_name="码头仓库", payload={}, payload_sha256="0" * 64,
-        received_at=NOW, geom=stored([multi(square())])[0],
-    )  # fmt: skip
-    session.add(permit)
-    session.flush()
-    push = Push(
-        kind="project", enterprise_id=enterprise, office_id=office.id, owner_id=owner.id,
-        permit_id=permit.id, pushed_at=NOW, due_on=date(2026, 3, 3),
-    )  # fmt: skip
-    session.add(push)
-    session.flush()
-    return push
-
-
-def test_contacting_the_owner_answers_a_project_once(case: Case) -> None:
-    with transaction(case.engine, ENGINE) as session:
-        push = make_project(session, case.water.organisation_id).id
-    with transaction(case.engine, case.water) as session:
-        assert answering.contacted(session, push, NOW).answered_at == NOW
-        assert answering.contacted(session, push, LATER).answered_at == NOW
-
-
-def test_a_plan_is_not_answered_by_a_call(case: Case, session: Session) -> None:
-    with pytest.raises(Conflict):
-        answering.contacted(session, case.push, NOW)
-
-
-def test_a_project_has_no_plots_to_answer(case: Case) -> None:
-    with transaction(case.engine, ENGINE) as session:
-        push = make_project(session, case.water.organisation_id).id
-    with transaction(case.engine, case.water) as session, pytest.raises(Invalid):
-        case.answer(session, case.draft(), push)
-
-
 # --- the gate ------------------------------------------------------------------------------------------------------
 
 
@@ -597,98 +336,3 @@ def test_a_correction_to_not_possible_shuts_the_gate_again(case: Case) -> None:
         plot = case.plots[0]
         found = readiness_of(session, [plot], case.settings.gate, LATER)[plot]
         assert Utility.WATER in {blocker.utility for blocker in found.blockers}
-
-
-# --- attachments ---------------------------------------------------------------------------------------------------
-
-
-def office_file(part: str) -> bytes:
-    memory = io.BytesIO()
-    with zipfile.ZipFile(memory, "w") as archive:
-        archive.writestr("[Content_Types].xml", f'<Types><Override ContentType="{part}"/></Types>')
-    return memory.getvalue()
-
-
-_DOC = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-_SHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-GOOD = {
-    "application/pdf": b"%PDF-1.7\n%...",
-    "image/png": b"\x89PNG\r\n\x1a\n0000",
-    "image/jpeg": b"\xff\xd8\xff\xe0JFIF",
-    "image/vnd.dwg": b"AC1032\x00\x00",
-    "image/vnd.dxf": b"999\r\nmade by hand\r\n  0\r\nSECTION\r\n  2\r\nHEADER\r\n",
-    _DOC: office_file(f"{_DOC}.main+xml"),
-    _SHEET: office_file(f"{_SHEET}.main+xml"),
-}
-
-
-@pytest.mark.parametrize("media_type", GOOD)
-def test_an_attachment_is_known_by_its_content_whatever_its_name(media_type: str) -> None:
-    stream = io.BytesIO(GOOD[media_type])
-    assert attachments.inspect("anything.exe", stream) == media_type
-    assert stream.read() == GOOD[media_type]
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"<html><script>alert(1)</script></html>",
-        b"MZ\x90\x00",
-        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
-        b"PK\x03\x04 broken",
-        office_file("application/vnd.ms-word.document.macroEnabled.main+xml"),
-        office_file("text/plain"),
-        b"AC1099"[:4],
-    ],
-)
-def test_anything_else_is_refused_even_when_named_pdf(content: bytes) -> None:
-    with pytest.raises(Invalid) as refused:
-        attachments.inspect("report.pdf", io.BytesIO(content))
-    assert [problem.code for problem in refused.value.problems] == ["attachment_type"]
-
-
-def test_an_empty_attachment_is_refused() -> None:
-    with pytest.raises(Invalid) as refused:
-        attachments.inspect("report.pdf", io.BytesIO())
-    assert [problem.code for problem in refused.value.problems] == ["attachment_empty"]
-
-
-def test_a_large_attachment_is_refused_with_the_limit() -> None:
-    stream = io.BytesIO(b"%PDF-" + bytes(attachments.LIMIT_MB << 20))
-    with pytest.raises(Invalid) as refused:
-        attachments.inspect("report.pdf", stream)
-    (problem,) = refused.value.problems
-    assert (problem.code, problem.params["limit"]) == ("attachment_large", 20)
-
-
-def test_one_file_is_kept_once_for_many_answers(case: Case, session: Session) -> None:
-    made = case.answer_many(session, [(plot, "water") for plot in case.plots], case.draft())
-    content = GOOD["application/pdf"]
-    kept = attachments.attach(
-        session, case.settings, made, r"C:\图纸\..\总平.pdf", io.BytesIO(content)
-    )
-    assert {k.stored_as for k in kept} == {kept[0].stored_as}
-    assert (kept[0].filename, kept[0].media_type) == ("总平.pdf", "application/pdf")
-    with files.opened(case.settings, kept[0].stored_as) as file:
-        assert file.read() == content
-
-
-def test_an_attachment_is_for_the_enterprise_the_office_and_nobody_else(case: Case) -> None:
-    with transaction(case.engine, case.water) as session:
-        made = [case.answer(session, case.draft())]
-        pdf = io.BytesIO(GOOD["application/pdf"])
-        (kept,) = attachments.attach(session, case.settings, made, "a.pdf", pdf)
-    for asker in (case.water, case.office):
-        with transaction(case.engine, asker) as session:
-            assert attachments.attachment(session, kept.id).filename == "a.pdf"
-    for asker in (case.power, Actor(Role.PUBLIC)):
-        with transaction(case.engine, asker) as session, pytest.raises(NotFound):
-            attachments.attachment(session, kept.id)
-
-
-def test_nobody_attaches_to_anothers_answer(case: Case) -> None:
-    with transaction(case.engine, ENGINE) as session:
-        answer = make_answer(session, session.get_one(Push, case.push))
-    pdf = io.BytesIO(GOOD["application/pdf"])
-    with transaction(case.engine, case.power) as session, pytest.raises(NotFound):
-        attachments.attach(session, case.settings, [answer], "a.pdf", pdf)
