@@ -59,16 +59,21 @@ class Head:
 
 
 def faults(
-    entries: Sequence[Entry], heads: Sequence[Head], keys: Collection[str] = ()
+    entries: Sequence[Entry],
+    heads: Sequence[Head],
+    keys: Collection[str] = (),
+    *,
+    first: int = 1,
 ) -> list[Problem]:
     """Check a whole chain, from its first certificate on, against the heads signed of it; no fault, and it holds.
 
     With `keys` (public keys) a head signed by any other is a fault. `where` of a fault is the number of the certificate, or
-    the day of the head. What was issued after the newest head is only as safe as the last digest is known.
+    the day of the head. What was issued after the newest head is only as safe as the last digest is known. A part of a chain,
+    from the certificate number `first` on, is checked against what that one states of the one before.
     """
     found: list[Problem] = []
-    previous, expected, city = FIRST, 1, ""
-    for position, entry in enumerate(entries, 1):
+    previous, expected, city = FIRST if first == 1 else "", first, ""
+    for position, entry in enumerate(entries, first):
         place = _place(entry)
         if place is None:
             found.append(_fault("unreadable", N_("第 {n} 份不是凭证，无法读取。"), "", n=position))
@@ -81,13 +86,13 @@ def faults(
             text = N_("属于市县 {found}，这条链属于 {city}。")
             found.append(_fault("city", text, number, found=of_city, city=city))
         found += _order_faults(number, sequence, expected)
-        if stated != previous:
+        if previous and stated != previous:
             text = N_("记载的前一份摘要是 {stated}，前一份实际是 {found}。")
             found.append(
                 _fault("link", text, number, stated=_short(stated), found=_short(previous))
             )
         previous, expected = entry.sha256, sequence + 1
-    return [*found, *_head_faults(entries, city, heads, keys)]
+    return [*found, *_head_faults(entries, city, heads, keys, first)]
 
 
 def own_faults(entry: Entry) -> list[Problem]:
@@ -154,9 +159,9 @@ def _order_faults(number: str, sequence: int, expected: int) -> Iterator[Problem
 
 
 def _head_faults(
-    entries: Sequence[Entry], city: str, heads: Sequence[Head], keys: Collection[str]
+    entries: Sequence[Entry], city: str, heads: Sequence[Head], keys: Collection[str], first: int
 ) -> Iterator[Problem]:
-    signed = 0
+    signed, last = 0, first + len(entries) - 1
     for head in sorted(heads, key=lambda one: one.day):
         day = head.day.isoformat()
         yield from head_faults(head, keys)
@@ -166,10 +171,10 @@ def _head_faults(
         elif head.sequence < signed:
             text = N_("链头记载 {found} 份，更早的链头已记载 {before} 份。")
             yield _fault("shrunk", text, day, found=head.sequence, before=signed)
-        elif not 1 <= head.sequence <= len(entries):
+        elif not first <= head.sequence <= last:
             text = N_("链头记载 {stated} 份，这里只有 {found} 份：末尾被截去。")
-            yield _fault("cut", text, day, stated=head.sequence, found=len(entries))
-        elif (found := entries[head.sequence - 1].sha256) != head.sha256:
+            yield _fault("cut", text, day, stated=head.sequence, found=last)
+        elif (found := entries[head.sequence - first].sha256) != head.sha256:
             text = N_("链头记载第 {n} 号的摘要是 {stated}，这里是 {found}：凭证被整体改写。")
             params = {"stated": _short(head.sha256), "found": _short(found)}
             yield _fault("rewritten", text, day, n=head.sequence, **params)

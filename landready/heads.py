@@ -4,7 +4,7 @@ Whoever rewrites certificates, or cuts the newest ones off, contradicts a head t
 `certificates.heads_url` and with everybody who reads the public list. Nobody changes or deletes one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -12,9 +12,10 @@ from sqlalchemy import Date, Integer, String, UniqueConstraint, func, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from geo.problems import Problem
 from landready import files
 from landready.certificates import Certificate
-from landready.chain import Head
+from landready.chain import Entry, Head, faults
 from landready.clock import today
 from landready.db import Base, Id
 from landready.evidence import head_line, sign_head
@@ -51,14 +52,41 @@ class Period:
     last: date | None
 
 
-def sign(session: Session, seal: Seal, now: datetime) -> int:
-    """Sign today's head of every city that has certificates and none for today; return of how many. Needs the engine."""
+def unsound(session: Session) -> dict[str, list[Problem]]:
+    """Return what is wrong, by city, with the chains since their newest heads: what a new head must not be signed of. Needs the engine."""
+    rows = session.scalars(
+        select(CertificateHead)
+        .ext(distinct_on(CertificateHead.city))
+        .order_by(CertificateHead.city, CertificateHead.day.desc())
+    )
+    newest = {row.city: row.head for row in rows}
+    found = {}
+    for city in {*newest, *session.scalars(select(Certificate.city).distinct())}:
+        head = newest.get(city)
+        first = head.sequence if head else 1
+        issued = session.execute(
+            select(Certificate.body, Certificate.sha256)
+            .where(Certificate.city == city, Certificate.sequence >= first)
+            .order_by(Certificate.sequence)
+        )
+        entries = [Entry(row.body.encode(), row.sha256) for row in issued]
+        if wrong := faults(entries, [head] if head else [], first=first):
+            found[city] = wrong
+    return found
+
+
+def sign(session: Session, seal: Seal, now: datetime, broken: Collection[str] = ()) -> int:
+    """Sign today's head of every city that has certificates and none for today; return of how many. Needs the engine.
+
+    Of no chain that is `broken` (`unsound`): a head says that everything before it held.
+    """
     day = today(now)
     newest = session.execute(
         select(Certificate.city, Certificate.sequence, Certificate.sha256)
         .ext(distinct_on(Certificate.city))
         .where(
-            Certificate.city.not_in(select(CertificateHead.city).where(CertificateHead.day == day))
+            Certificate.city.not_in(select(CertificateHead.city).where(CertificateHead.day == day)),
+            Certificate.city.not_in(broken),
         )
         .order_by(Certificate.city, Certificate.sequence.desc())
     ).all()

@@ -32,6 +32,8 @@ from push.schedule import span
 from push.vault import installed
 
 _SHORTEST_PAUSE_S = 0.2
+# Of a broken chain so many faults go into the log.
+_FAULTS = 5
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +105,11 @@ def clear_indexes(engine: Engine, settings: Settings) -> None:
 def sign_heads(engine: Engine, settings: Settings, signer: seal.Seal) -> bool:
     """Sign the day's heads and bring them out of the database; whether all are out. What is not, waits for the next sweep."""
     with transaction(engine, ENGINE) as session:
-        if signed := heads.sign(session, signer, datetime.now(UTC)):
+        broken = heads.unsound(session)
+        for city, wrong in broken.items():
+            for one in wrong[:_FAULTS]:
+                log.error("certificates of %s, %s: %s", city, one.where or "—", one.message)
+        if signed := heads.sign(session, signer, datetime.now(UTC), broken):
             log.info("%s heads of certificates signed", signed)
     try:
         with transaction(engine, ENGINE) as session:

@@ -214,3 +214,19 @@ def test_chain_written_anew_is_told_by_the_first_head_that_does_not_fit(five):
     )
     assert told(chain.faults(anew, heads)) == [("rewritten", "2026-03-03", said)]
     assert told(chain.faults(anew, [head(MONDAY, five, 1)])) == []
+
+
+def test_part_of_a_chain_is_checked_from_the_certificate_that_a_head_was_signed_of(five):
+    middle = head(MONDAY, five, 3)
+    assert told(chain.faults(five[2:], [middle], first=3)) == []
+    other = replace(five[3], sha256="e" * 64)
+    found = told(chain.faults([five[2], other, five[4]], [middle], first=3))
+    assert [(code, where) for code, where, _ in found] == [("digest", of(4)), ("link", of(5))]
+    assert [code for code, *_ in told(chain.faults([five[3]], [], first=3))] == ["gap"]
+    cut = ("cut", "2026-03-02", "链头记载 3 份，这里只有 2 份：末尾被截去。")
+    assert told(chain.faults([], [middle], first=3)) == [cut]
+    anew = chain_of(5, first="a" * 64)
+    (rewritten,) = told(chain.faults(anew[2:], [middle], first=3))
+    assert rewritten[:2] == ("rewritten", "2026-03-02")
+    early = told(chain.faults(five[2:], [head(MONDAY, five, 2)], first=3))
+    assert [code for code, *_ in early] == ["cut"]

@@ -98,6 +98,44 @@ def test_sweep_signs_and_tries_again_while_the_folder_is_away(database, folder, 
     assert json.loads(file.read_bytes())["key"] == SEAL.public
 
 
+def test_no_head_is_signed_of_a_chain_that_was_tampered_with(
+    database, owner, folder, plots, caplog
+):
+    """Else the head would vouch for it; the other city has its head, and the log says which certificate does not fit."""
+    settings, _ = folder
+    with transaction(database, ENGINE) as session:
+        heads.sign(session, SEAL, NOW)
+    for _ in range(2):
+        issue(database, plots[0], NOW)
+    with owner.begin() as link:
+        link.execute(text("select set_config('app.role', 'engine', true)"))
+        change = "update certificate set body = body || ' ' where city = '460100' and sequence = 2"
+        link.execute(text(change))
+    assert sign_heads(database, settings, SEAL)
+    with transaction(database, ENGINE) as session:
+        later = select(heads.CertificateHead.city).where(heads.CertificateHead.day > NOW.date())
+        assert session.scalars(later).all() == ["460200"]
+    (said,) = caplog.messages
+    assert said.startswith("certificates of 460100, 460100-000002: 内容与摘要不符")
+
+
+def test_chain_is_looked_at_from_its_newest_head_on(database, owner, plots):
+    issue(database, plots[0], NOW)
+    with transaction(database, ENGINE) as session:
+        heads.sign(session, SEAL, NOW)
+        assert heads.unsound(session) == {}
+    with owner.begin() as link:
+        link.execute(text("select set_config('app.role', 'engine', true)"))
+        link.execute(text("delete from certificate where city = '460100' and sequence = 2"))
+        link.execute(text("update certificate set sha256 = repeat('0', 64) where city = '460200'"))
+    with transaction(database, ENGINE) as session:
+        found = heads.unsound(session)
+    assert {city: [one.code for one in wrong] for city, wrong in found.items()} == {
+        "460100": ["cut"],
+        "460200": ["digest", "rewritten"],
+    }
+
+
 @pytest.mark.parametrize(
     "statement", ["update certificate_head set sequence = 9", "delete from certificate_head"]
 )
