@@ -86,6 +86,10 @@ class Offer(BaseModel):
     id: int
     state: State
     state_reason: str
+    state_cause: str | None = Field(
+        None,
+        description="what changed, where the system itself suspended it: the codes of `listing.suspended`; null: a person moved it",
+    )
     plot_id: int
     plot_code: str
     plot_name: str
@@ -182,6 +186,7 @@ def _listings(listing_ids: Sequence[int]) -> Any:  # noqa: ANN401 - a select of 
             Listing.id,
             Listing.state,
             Listing.state_reason,
+            Listing.cause["code"].astext.label("state_cause"),
             Listing.plot_id,
             Plot.code.label("plot_code"),
             Plot.name.label("plot_name"),

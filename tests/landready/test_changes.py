@@ -182,7 +182,8 @@ def test_what_a_trigger_suspends_is_told_once_to_platform_and_enterprise(town):
     assert town.events("listing.suspended") == []
     for _ in range(2):
         town.sweep()
-    assert [x["state"] for x in town.events("listing.changed")] == ["listed", "suspended"]
+    changes = [(x["state"], x["state_cause"]) for x in town.events("listing.changed")]
+    assert changes == [("listed", None), ("suspended", "answer_changed")]
     (told,) = town.events("listing.suspended")
     assert (told["utilities"], told["reason"]["code"]) == (["power"], "answer_changed")
     assert [m["code"] for m in told["missing"]] == ["not_possible"]
