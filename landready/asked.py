@@ -29,7 +29,10 @@ def own_push(session: Session, push_id: int, *, lock: bool = False) -> Push:
         Push.id == push_id, Push.enterprise_id == actor_of(session).organisation_id
     )
     if lock:
-        query = query.with_for_update(of=Push).execution_options(populate_existing=True)
+        # Not against a reference to it: whoever suspends a listing tells of it by the push, and has the turn.
+        query = query.with_for_update(of=Push, key_share=True).execution_options(
+            populate_existing=True
+        )
     push = session.scalar(query)
     if push is None:
         raise NotFound

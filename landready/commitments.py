@@ -175,7 +175,7 @@ def _hold_pushes(session: Session, *works_ids: int) -> None:
         select(Push.id)
         .where(Push.id.in_(answered), Push.enterprise_id == actor_of(session).organisation_id)
         .order_by(Push.id)
-        .with_for_update(of=Push)
+        .with_for_update(of=Push, key_share=True)
     )
 
 

@@ -224,7 +224,7 @@ def _take(session: Session, subject: Subject) -> None:
     if actor.role is not Role.OFFICE or subject.office_id != actor.organisation_id:
         raise NotAllowed
     with as_engine(session):
-        session.refresh(subject, with_for_update={"of": type(subject)})
+        session.refresh(subject, with_for_update={"of": type(subject), "key_share": True})
     if isinstance(subject, Push) and subject.answered_at:
         raise Conflict(N_("这次推送已经答复，期限不再变动。"))
     if isinstance(subject, Dispute) and subject.state != DisputeState.OPEN:

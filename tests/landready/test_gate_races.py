@@ -335,20 +335,30 @@ def test_completing_works_and_answering_again_do_not_block_each_other(story):
         completed.result(10)
 
 
+def lapse(story):
+    with transaction(story.engine, ENGINE) as session:
+        return [one.id for one in suspend_lapsed(session, story.gate, NOW + timedelta(days=1000))]
+
+
 def test_suspending_by_the_product_does_not_wait_for_a_planner_who_has_the_plot(story):
     """The planner would wait for the turn that suspending holds: an exemption ended while its plot was being withdrawn."""
     with story.as_office() as session:
         listing = list_plot(session, story.first, story.gate, account_id=None, now=NOW)
-
-    def lapse():
-        with transaction(story.engine, ENGINE) as session:
-            return suspend_lapsed(session, story.gate, NOW + timedelta(days=1000))
-
     with ThreadPoolExecutor() as pool, story.as_office() as session:
         lock_plots(session, [story.first])
-        assert [one.id for one in pool.submit(lapse).result(10)] == [listing.id]
+        assert pool.submit(lapse, story).result(10) == [listing.id]
         moved = move_listing(session, listing.id, "withdrawn", "撤回", story.gate, NOW)
     assert moved.state == "withdrawn"
+
+
+def test_suspending_by_the_product_does_not_wait_for_an_engineer_who_has_the_push(story):
+    """It tells the enterprise, by its push; who answers that holds the push and may be waiting for the turn."""
+    with story.as_office() as session:
+        listing = list_plot(session, story.first, story.gate, account_id=None, now=NOW)
+    with ThreadPoolExecutor() as pool, transaction(story.engine, story.power) as session:
+        own_push(session, story.push_id, lock=True)
+        assert pool.submit(lapse, story).result(10) == [listing.id]
+        session.execute(TAKE_TURN)
 
 
 def test_remeasuring_takes_all_its_plots_before_it_measures(story, settings, monkeypatch):
