@@ -3,7 +3,7 @@
 # make setup  only install;  make check  only examine, after `make setup`
 # make deadlines  a million random deadlines against an independent calendar
 # make fuzz   mutated files through the guarded reader: FILES=2000, SEED=0; nightly FILES=100000
-# make mutation  change what decides in 2,500 ways, own servers: do the tests notice? (some 20 minutes; docs/mutation.md)
+# make mutation  change what decides in 2,500 ways, own servers: do the tests notice? (up to half an hour; docs/mutation.md)
 # make soak-push  kill everything a thousand times while pushes flow and compare the books (about 15 minutes, own servers)
 # make soak-gate  try to list what is not ready, a million times in memory and a hundred thousand through HTTP: SOAK="--http 10000"
 # make messages  bring the texts of the code into the catalogues of web/translations
