@@ -7,6 +7,7 @@ from datetime import date
 from landready.blockers import Blocker
 from landready.progress import PlotLine
 from landready.provisional import Finding
+from landready.quarters import quarter_of
 from landready.standing import Standing
 from landready.utilities import Utility
 
@@ -85,10 +86,6 @@ class Line:
         if not self.foreseeable:
             return "unknown"
         return quarter_of(self.ready_on) if self.ready_on else "now"
-
-
-def quarter_of(day: date) -> str:
-    return f"{day.year}Q{(day.month + 2) // 3}"
 
 
 def line_of(

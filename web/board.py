@@ -16,9 +16,10 @@ from landready.errors import NotFound
 from landready.plans import SupplyPlan
 from landready.standing import Standing
 from web.auth import only
-from web.board_words import lacking, of_cell, quarter
+from web.board_words import lacking, of_cell
 from web.filters import area, label
 from web.maps import COLOURS
+from web.quarters import quarter
 from web.session import database, now, settings
 
 pages = Blueprint("board", __name__)

@@ -14,8 +14,9 @@ from landready.plans import SupplyPlan
 from web import board_print, paper
 from web.auth import only
 from web.board import judged_board, released, wished
-from web.board_words import quarter, told, verdict
+from web.board_words import told, verdict
 from web.filters import day, label, sentence
+from web.quarters import quarter
 from web.session import database, now, settings
 
 pages = Blueprint("board_files", __name__)

@@ -7,8 +7,9 @@ from flask_babel import gettext as _
 
 from landready.board_lines import Line
 from landready.utilities import Utility
-from web.board_words import lacking, quarter, verdict
+from web.board_words import lacking, verdict
 from web.filters import label, sentence
+from web.quarters import quarter
 
 # Half-width letters a column takes; a line of A4 across holds 218 at 7 pt.
 _CODE, _USE, _AREA, _PLANNED, _CELL, _VERDICT, _WHEN = 17, 17, 8, 16, 19, 14, 30

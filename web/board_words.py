@@ -1,21 +1,9 @@
-"""What the board says in words: quarters, and what is missing with its numbers."""
+"""What the board says in words: what is missing with its numbers, and where a plot stands."""
 
 from flask_babel import gettext as _
 
 from landready.board_lines import Cell, Line, Words
 from web.filters import day, label, metres, sentence
-
-
-def quarter(name: str) -> str:
-    """Say a quarter of landready.board_lines.Line.quarter."""
-    if name == "now":
-        said = _("已经齐备")
-    elif name == "unknown":
-        said = _("无法预计")
-    else:
-        year, _found, number = name.partition("Q")
-        said = _("%(year)s 年第 %(number)s 季度", year=year, number=number)
-    return str(said)
 
 
 def told(words: Words) -> str:

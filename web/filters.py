@@ -1,6 +1,5 @@
 """How values become words on a page."""
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any
@@ -19,8 +18,8 @@ from landready.road_classes import rules
 from landready.rule_sets import OTHERS
 from landready.standing import STANDINGS
 from web.gantt import PROGRESS, PROMISES
+from web.quarters import planned
 
-_QUARTER = re.compile(r"(\d{4}) ?(?:年 ?第? ?|-?Q)([1-4一二三四]) ?(?:季度)?")
 UTILITIES = {
     "water": N_("供水"),
     "drainage": N_("排水"),
@@ -353,15 +352,6 @@ def percent(share: float | None) -> str:
 
 def day(value: date | None) -> str:
     return format_date(value, "yyyy-MM-dd") if value else "—"
-
-
-def planned(text: str) -> str:
-    """Say when a plot is to be supplied: a quarter in the reader's language, anything else as the planner wrote it."""
-    found = _QUARTER.fullmatch(text.strip())
-    if not found:
-        return text or "—"
-    number = str("一二三四".find(found[2]) + 1 or found[2])
-    return str(gettext("%(year)s 年第 %(number)s 季度", year=found[1], number=number))
 
 
 def moment(value: datetime | None) -> str:

@@ -3,7 +3,7 @@
 import pytest
 from flask_babel import force_locale
 
-from web.filters import planned
+from web.quarters import planned
 
 
 @pytest.mark.parametrize(
