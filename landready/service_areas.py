@@ -47,7 +47,7 @@ def may_decide(actor: Actor, enterprise: Organisation) -> bool:
     return actor.role is Role.OFFICE and bool(enterprise.city) and actor.city == enterprise.city
 
 
-def proposed(session: Session) -> list[Proposed]:
+def waiting(session: Session) -> list[Layer]:
     """Return the versions that the asker may decide, the oldest first."""
     newer = aliased(Layer)
     superseded = (
@@ -61,7 +61,7 @@ def proposed(session: Session) -> list[Proposed]:
         )
         .exists()
     )
-    waiting = session.scalars(
+    found = session.scalars(
         select(Layer)
         .where(
             Layer.kind == "service_areas",
@@ -73,10 +73,14 @@ def proposed(session: Session) -> list[Proposed]:
         .order_by(Layer.created_at, Layer.id)
     )
     actor = actor_of(session)
+    return [layer for layer in found if may_decide(actor, layer.enterprise)]
+
+
+def proposed(session: Session) -> list[Proposed]:
+    """Return what the asker may decide, with its shapes."""
     return [
         Proposed(layer, _areas(session, layer.id), _in_force(session, layer))
-        for layer in waiting
-        if may_decide(actor, layer.enterprise)
+        for layer in waiting(session)
     ]
 
 

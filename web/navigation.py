@@ -1,13 +1,14 @@
 """The entries of the main navigation for each role."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import Flask, g, request, url_for
 from flask_babel import gettext
 
 from geo.problems import N_
-from landready.db import Role
-from landready.disputes import waiting
+from landready import disputes, service_areas
+from landready.db import Role, Session
 from web.language import in_english
 from web.session import database, settings
 
@@ -77,6 +78,13 @@ MORE: dict[Role, tuple[Line, ...]] = {
 }
 
 
+# Where something may wait for the asker: how much.
+_WAITING: dict[str, Callable[[Session], int]] = {
+    "disputes.disputes": disputes.waiting,
+    "service_areas.areas": lambda session: len(service_areas.waiting(session)),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     url: str
@@ -104,9 +112,9 @@ def _entries(lines: tuple[Line, ...]) -> list[Entry]:
 
 def _count(endpoint: str) -> int | None:
     """The page of an error asks the database nothing: it may be what failed."""
-    if endpoint != "disputes.disputes" or "failed" in g:
+    if endpoint not in _WAITING or "failed" in g:
         return None
-    return waiting(database())
+    return _WAITING[endpoint](database())
 
 
 def init_app(app: Flask) -> None:
