@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from jinja2 import Environment, nodes
 
 from landready.settings import ROOT
 
@@ -129,3 +130,11 @@ def test_no_machine_path_or_registry_in_the_project():
         ["git", "grep", "-nIE", words], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert found.stdout == ""
+
+
+def test_frame_of_all_pages_names_nothing():
+    """Jinja shows a name of base.html to the blocks of every page, in place of what the page was given under it."""
+    source = (ROOT / "web" / "templates" / "base.html").read_text(encoding="utf-8")
+    tree = Environment(extensions=["jinja2.ext.i18n"]).parse(source)
+    naming = (nodes.Assign, nodes.AssignBlock, nodes.Macro, nodes.Import, nodes.FromImport)
+    assert list(tree.find_all(naming)) == []
