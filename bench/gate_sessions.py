@@ -221,13 +221,17 @@ class Session:
 
 
 def work(world: World, number: int, seed: int, steps: int, link) -> None:
-    """Take steps and tell how many, and what was answered, now and then."""
-    session = Session(world, number, seed)
-    for done in range(1, steps + 1):
-        session.step()
-        if done % 50 == 0 or done == steps:
-            link.send((number, done, dict(session.seen)))
-    link.close()
+    """Take steps and tell how many, and what was answered: now and then, and at the end, whatever ended it."""
+    session, done = Session(world, number, seed), 0
+    try:
+        while done < steps:
+            session.step()
+            done += 1
+            if done % 50 == 0:
+                link.send((number, done, dict(session.seen)))
+    finally:
+        link.send((number, done, dict(session.seen)))
+        link.close()
 
 
 # What must hold of every listing that is on offer, read by the owner and in words of its own: the newest answer of somebody who

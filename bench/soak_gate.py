@@ -180,10 +180,10 @@ def _wait_for(port: int, process: subprocess.Popen) -> None:
 
 
 def http(steps: int, plots: int, first: int, at_once: int) -> bool:
-    """Rounds of at most `at_once` steps, each in a city of its own: after many answers to one question a city is like no other."""
+    """Rounds of at most `at_once` steps, each in a new installation: after many answers to one question a city is like no other."""
     total: Counter[str] = Counter()
-    while total["steps"] < steps:
-        total += _round(min(at_once, steps - total["steps"]), plots, first)
+    for begun in range(0, steps, at_once):
+        total += _round(min(at_once, steps - begun), plots, first)
         print(_said(total), flush=True)
         first += 1
     for name, count in sorted(total.items()):
@@ -218,7 +218,9 @@ def _tell_faults(here: Servers) -> None:
     said = (here.settings.var / "web.log").read_text(errors="replace")
     for line, count in Counter(_FAULT.findall(said)).most_common(20):
         print(f"    {count} × {line}")
-    for line in _DEADLOCK.findall((here.settings.var / "PostgreSQL.log").read_text()):
+    for line in _DEADLOCK.findall(
+        (here.settings.var / "PostgreSQL.log").read_text(errors="replace")
+    ):
         print(f"    {line}")
 
 
@@ -229,13 +231,13 @@ def _free_port() -> int:
 
 
 def _sessions(here: Servers, known: World, steps: int, first: int) -> Counter[str]:
-    links: list[Connection] = []
+    links: dict[Connection, Process] = {}
     for number in range(SESSIONS):
         mine, theirs = Pipe(duplex=False)
         share = -(-steps // SESSIONS)
-        Process(target=work, args=(known, number, first, share, theirs), daemon=True).start()
+        links[mine] = Process(target=work, args=(known, number, first, share, theirs), daemon=True)
+        links[mine].start()
         theirs.close()
-        links.append(mine)
     said: dict[int, Counter] = {}
     looked: Counter[str] = Counter()
     url = sqlalchemy.make_url(servers.owner_url(here.settings)).set(drivername="postgresql")
@@ -244,12 +246,14 @@ def _sessions(here: Servers, known: World, steps: int, first: int) -> Counter[st
     ) as owner:
         owner.execute("select set_config('app.role', 'engine', false)")
         while links:
-            for link in wait(links, 0.5):
+            for link in wait(list(links), 0.5):
                 try:
                     number, done, counts = link.recv()
                     said[number] = Counter({"steps": done, **counts})
                 except EOFError:
-                    links.remove(link)
+                    ended = links.pop(link)
+                    ended.join()
+                    looked["faults"] += ended.exitcode != 0
             found = owner.execute(BYPASSES, {"city": CITY}).fetchall()
             looked["looks"] += 1
             looked["bypasses"] += len(found)

@@ -52,8 +52,11 @@ class Period:
     last: date | None
 
 
-def unsound(session: Session) -> dict[str, list[Problem]]:
-    """Return what is wrong, by city, with the chains since their newest heads: what a new head must not be signed of. Needs the engine."""
+def unsound(session: Session, day: date) -> dict[str, list[Problem]]:
+    """Return what is wrong, by city, with the chains since their newest heads: what no head of a day must be signed of.
+
+    Cities with a head of that day are not looked at. Needs the engine.
+    """
     rows = session.scalars(
         select(CertificateHead)
         .ext(distinct_on(CertificateHead.city))
@@ -63,6 +66,8 @@ def unsound(session: Session) -> dict[str, list[Problem]]:
     found = {}
     for city in {*newest, *session.scalars(select(Certificate.city).distinct())}:
         head = newest.get(city)
+        if head and head.day == day:
+            continue
         first = head.sequence if head else 1
         issued = session.execute(
             select(Certificate.body, Certificate.sha256)
@@ -78,7 +83,7 @@ def unsound(session: Session) -> dict[str, list[Problem]]:
 def sign(session: Session, seal: Seal, now: datetime, broken: Collection[str] = ()) -> int:
     """Sign today's head of every city that has certificates and none for today; return of how many. Needs the engine.
 
-    Of no chain that is `broken` (`unsound`): a head says that everything before it held.
+    Of no chain that is `broken` (`unsound`): a head says that all since the one before it held.
     """
     day = today(now)
     newest = session.execute(

@@ -24,6 +24,7 @@ from landready.certificates import Certificate
 from landready.db import Base, Id, as_engine
 from landready.errors import NotFound
 from landready.plans import Plot
+from landready.quarters import named
 
 
 class Listing(Base):
@@ -102,7 +103,7 @@ OPEN = ("listed", "suspended")
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a visitor of the land supermarket is looking for; empty fields ask for nothing."""
+    """What a visitor of the land supermarket is looking for; empty fields ask for nothing. `quarter` is one of `quarters`."""
 
     city: str = ""
     use: str = ""
@@ -117,7 +118,7 @@ def search(session: Session, wish: Wish, page: int = 1) -> tuple[Sequence[Listin
     `use` is a code of the 2023 classification or its beginning.
     """
     with as_engine(session):
-        fitting = _fitting(wish)
+        fitting = _fitting(session, wish)
         total = session.scalar(select(func.count()).select_from(fitting.subquery())) or 0
         newest = (
             fitting.order_by(Listing.listed_at.desc(), Listing.id.desc())
@@ -136,29 +137,34 @@ def search(session: Session, wish: Wish, page: int = 1) -> tuple[Sequence[Listin
 def open_ids(session: Session, wish: Wish) -> list[int]:
     """Return the ids of every open listing that fits, in their own order."""
     with as_engine(session):
-        return list(session.scalars(_fitting(wish).order_by(Listing.id)))
+        return list(session.scalars(_fitting(session, wish).order_by(Listing.id)))
 
 
 def quarters(session: Session) -> Sequence[str]:
-    """Return the planned quarters of what is on offer, as the plans write them."""
+    """Return the planned quarters of what is on offer, each once however plans write it (`2027Q2`), other times as written."""
     with as_engine(session):
-        return session.scalars(
-            select(Plot.quarter)
-            .join(Listing, Listing.plot_id == Plot.id)
-            .where(Listing.state.in_(OPEN), Plot.quarter != "")
-            .distinct()
-            .order_by(Plot.quarter)
-        ).all()
+        return sorted({named(text) or text for text in _written(session)})
 
 
-def _fitting(wish: Wish) -> Select[int]:
+def _written(session: Session) -> Sequence[str]:
+    """Every planned time of what is on offer, as the plans write them."""
+    return session.scalars(
+        select(Plot.quarter)
+        .join(Listing, Listing.plot_id == Plot.id)
+        .where(Listing.state.in_(OPEN), Plot.quarter != "")
+        .distinct()
+    ).all()
+
+
+def _fitting(session: Session, wish: Wish) -> Select[int]:
     query = select(Listing.id).join(Listing.plot).where(Listing.state.in_(OPEN))
     if wish.city:
         query = query.where(Listing.city == wish.city)
     if wish.use:
         query = query.where(Plot.use_code.startswith(wish.use, autoescape=True))
     if wish.quarter:
-        query = query.where(Plot.quarter == wish.quarter)
+        same = [text for text in _written(session) if (named(text) or text) == wish.quarter]
+        query = query.where(Plot.quarter.in_(same))
     if wish.min_area_m2 is not None:
         query = query.where(Plot.area_m2 >= wish.min_area_m2)
     if wish.max_area_m2 is not None:

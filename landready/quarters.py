@@ -3,7 +3,7 @@
 import re
 from datetime import date
 
-_WRITTEN = re.compile(r"(\d{4}) ?(?:年 ?第? ?|-?Q)([1-4一二三四]) ?(?:季度)?")
+_WRITTEN = re.compile(r"([0-9]{4}) ?(?:年 ?第? ?([1-4一二三四]) ?季度?|[年-]? ?Q([1-4]))")
 
 
 def quarter_of(day: date) -> str:
@@ -13,4 +13,7 @@ def quarter_of(day: date) -> str:
 def named(text: str) -> str:
     """Return the quarter that a plan's text names, as 2026年第四季度 does; empty: it names none."""
     found = _WRITTEN.fullmatch(text.strip())
-    return f"{found[1]}Q{'一二三四'.find(found[2]) + 1 or found[2]}" if found else ""
+    if not found:
+        return ""
+    number = found[2] or found[3]
+    return f"{found[1]}Q{'一二三四'.find(number) + 1 or number}"

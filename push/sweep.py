@@ -43,6 +43,7 @@ def sweep(engine: Engine, settings: Settings, stopping: threading.Event) -> None
     reviewed: date | None = None
     told: date | None = None
     sealed: date | None = None
+    exported: date | None = None
     resting: set[int] = set()  # layers that cannot be measured against, until tomorrow
     vault, signer = installed(settings), seal.installed(settings)
     while not stopping.is_set():
@@ -58,8 +59,11 @@ def sweep(engine: Engine, settings: Settings, stopping: threading.Event) -> None
                 clear_indexes(engine, settings)
                 resting.clear()
                 reviewed = day
-            if sealed != day and sign_heads(engine, settings, signer):
+            if sealed != day:
+                sign_heads(engine, signer)
                 sealed = day
+            if exported != day and export_heads(engine, settings):
+                exported = day
             if told != day and remind(engine, settings.clocks):
                 told = day
             remeasure(engine, settings, stopping, resting)
@@ -102,15 +106,20 @@ def clear_indexes(engine: Engine, settings: Settings) -> None:
         layer_indexes.tidy(session, settings, datetime.now(UTC))
 
 
-def sign_heads(engine: Engine, settings: Settings, signer: seal.Seal) -> bool:
-    """Sign the day's heads and bring them out of the database; whether all are out. What is not, waits for the next sweep."""
+def sign_heads(engine: Engine, signer: seal.Seal) -> None:
+    """Sign the day's heads; of a chain that does not hold there is none that day, and the log says why."""
     with transaction(engine, ENGINE) as session:
-        broken = heads.unsound(session)
+        now = datetime.now(UTC)
+        broken = heads.unsound(session, today(now))
         for city, wrong in broken.items():
             for one in wrong[:_FAULTS]:
                 log.error("certificates of %s, %s: %s", city, one.where or "—", one.message)
-        if signed := heads.sign(session, signer, datetime.now(UTC), broken):
+        if signed := heads.sign(session, signer, now, broken):
             log.info("%s heads of certificates signed", signed)
+
+
+def export_heads(engine: Engine, settings: Settings) -> bool:
+    """Bring signed heads out of the database; whether all are out. What is not, waits for the next sweep."""
     try:
         with transaction(engine, ENGINE) as session:
             heads.export(session, settings)

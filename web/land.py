@@ -18,6 +18,7 @@ from landready.listings import (
 )
 from landready.offers import offers
 from landready.provisional import late_marks
+from landready.quarters import named
 from landready.shapes import to_geojson
 from web import maps
 from web.auth import public
@@ -124,10 +125,11 @@ def outlines() -> Response:
 
 
 def _wish() -> Wish:
+    planned = request.args.get("quarter", "")
     return Wish(
         city=request.args.get("city", ""),
         use=request.args.get("use", ""),
-        quarter=request.args.get("quarter", ""),
+        quarter=named(planned) or planned,
         min_area_m2=_hectares("min_ha"),
         max_area_m2=_hectares("max_ha"),
     )

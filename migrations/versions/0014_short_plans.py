@@ -2,7 +2,8 @@
 
 Which plots an application opens is asked by a function: the policy of plots led through those of applications, pushes and items,
 whoever asked, and planning them took 81 of the 98 ms that the database spent on a plot's page. The function reads as its caller, so the
-same policies decide, but only where nothing else opened the plot.
+same policies decide, but only where nothing else opened the plot: 50 microseconds a row that is looked at in vain, so whoever looks through
+all plots of the province for an enterprise or an owner does it as the engine.
 
 The history of a listing refers to the listing and its plot together, not to the plot: whoever suspends has the turn, for which a
 planner who holds the plot may be waiting.

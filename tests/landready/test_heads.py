@@ -13,10 +13,11 @@ from landready.db import ENGINE, transaction
 from landready.issued import entry_of
 from landready.plans import Plot
 from landready.seal import Seal
-from push.sweep import sign_heads
+from push.sweep import export_heads, sign_heads
 from tests.factories import NOW, make_certificate, make_office, make_plan
 
 SEAL = Seal("h" * 43)
+TOMORROW = NOW.date() + timedelta(days=1)
 
 
 @pytest.fixture
@@ -90,19 +91,17 @@ def test_sweep_signs_and_tries_again_while_the_folder_is_away(database, folder, 
         update={"heads_url": (at / "blocked" / "heads").as_uri()}
     )
     away = settings.model_copy(update={"certificates": blocked})
-    assert not sign_heads(database, away, SEAL)
+    sign_heads(database, SEAL)
+    assert not export_heads(database, away)
     with transaction(database, ENGINE) as session:
         assert session.scalar(select(func.count(heads.CertificateHead.id))) == 2
-    assert sign_heads(database, settings, SEAL)
+    assert export_heads(database, settings)
     (file,) = at.glob("460100-*.json")
     assert json.loads(file.read_bytes())["key"] == SEAL.public
 
 
-def test_no_head_is_signed_of_a_chain_that_was_tampered_with(
-    database, owner, folder, plots, caplog
-):
+def test_no_head_is_signed_of_a_chain_that_was_tampered_with(database, owner, plots, caplog):
     """Else the head would vouch for it; the other city has its head, and the log says which certificate does not fit."""
-    settings, _ = folder
     with transaction(database, ENGINE) as session:
         heads.sign(session, SEAL, NOW)
     for _ in range(2):
@@ -111,7 +110,7 @@ def test_no_head_is_signed_of_a_chain_that_was_tampered_with(
         link.execute(text("select set_config('app.role', 'engine', true)"))
         change = "update certificate set body = body || ' ' where city = '460100' and sequence = 2"
         link.execute(text(change))
-    assert sign_heads(database, settings, SEAL)
+    sign_heads(database, SEAL)
     with transaction(database, ENGINE) as session:
         later = select(heads.CertificateHead.city).where(heads.CertificateHead.day > NOW.date())
         assert session.scalars(later).all() == ["460200"]
@@ -123,13 +122,14 @@ def test_chain_is_looked_at_from_its_newest_head_on(database, owner, plots):
     issue(database, plots[0], NOW)
     with transaction(database, ENGINE) as session:
         heads.sign(session, SEAL, NOW)
-        assert heads.unsound(session) == {}
+        assert heads.unsound(session, TOMORROW) == {}
     with owner.begin() as link:
         link.execute(text("select set_config('app.role', 'engine', true)"))
         link.execute(text("delete from certificate where city = '460100' and sequence = 2"))
         link.execute(text("update certificate set sha256 = repeat('0', 64) where city = '460200'"))
     with transaction(database, ENGINE) as session:
-        found = heads.unsound(session)
+        found = heads.unsound(session, TOMORROW)
+        assert heads.unsound(session, NOW.date()) == {}  # has its head
     assert {city: [one.code for one in wrong] for city, wrong in found.items()} == {
         "460100": ["cut"],
         "460200": ["digest", "rewritten"],

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -30,7 +31,7 @@ class Land:
             office = make_office(session, name="海口市资规局")
             plan = make_plan(session, office, state="released")
             plots = [
-                make_plot(session, plan, name='=HYPERLINK("http://x")', quarter="2026Q3"),
+                make_plot(session, plan, name='=HYPERLINK("http://x")', quarter="2026年第三季度"),
                 make_plot(session, plan, name="乙地块", quarter="2026Q4", geometry=square(0, 300)),
             ]
             for utility in ("water", "power"):
@@ -58,11 +59,15 @@ def land(database, settings):
     return Land(database, settings)
 
 
-def test_plots_are_found_by_the_quarter_in_which_they_are_planned(land, client):
-    page = client.get("/?quarter=2026Q4").text
+@pytest.mark.parametrize("written", ["2026Q4", "2026年第四季度"])
+def test_plots_are_found_by_the_quarter_in_which_they_are_planned(land, client, written):
+    page = client.get(f"/?quarter={written}").text
     assert "上架和暂停上架的地块（1）" in page
     assert "乙地块" in page
-    assert '<option value="2026Q3"' in page
+    assert re.findall(r'<option value="(2026Q\d)"( selected)?', page) == [
+        ("2026Q3", ""),
+        ("2026Q4", " selected"),
+    ]
 
 
 def test_nothing_found_says_which_condition_to_drop(land, client):
