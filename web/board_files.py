@@ -16,7 +16,7 @@ from web.auth import only
 from web.board import judged_board, released, wished
 from web.board_words import told, verdict
 from web.filters import day, label, sentence
-from web.quarters import quarter
+from web.quarters import planned, quarter
 from web.session import database, now, settings
 
 pages = Blueprint("board_files", __name__)
@@ -67,7 +67,8 @@ def package(plan_id: int) -> ResponseReturnValue:
 def _rows(lines: list[Line]) -> Iterator[list[Value]]:
     for line in lines:
         yield [
-            line.code, line.name, sentence(line.use) if line.use else "", round(line.hectares, 4), line.planned,
+            line.code, line.name, sentence(line.use) if line.use else "", round(line.hectares, 4),
+            planned(line.planned) if line.planned else "",
             verdict(line), quarter(line.quarter), line.ready_on, _missing(line),
             *(
                 label(c.standing, "standing") + (f" {day(c.by)}" if c.by else "")

@@ -9,7 +9,7 @@ from landready.board_lines import Line
 from landready.utilities import Utility
 from web.board_words import lacking, verdict
 from web.filters import label, sentence
-from web.quarters import quarter
+from web.quarters import planned, quarter
 
 # Half-width letters a column takes; a line of A4 across holds 218 at 7 pt.
 _CODE, _USE, _AREA, _PLANNED, _CELL, _VERDICT, _WHEN = 17, 17, 8, 16, 19, 14, 30
@@ -34,7 +34,7 @@ def pages(lines: Sequence[Line]) -> Iterator[str]:
 def _printed(line: Line) -> str:
     before = [
         _fit(line.code, _CODE), _fit(sentence(line.use) if line.use else "", _USE),
-        _fit(f"{line.hectares:,.2f}", _AREA, right=True), " ", _fit(line.planned, _PLANNED),
+        _fit(f"{line.hectares:,.2f}", _AREA, right=True), " ", _fit(planned(line.planned) if line.planned else "", _PLANNED),
     ]  # fmt: skip
     for cell in line.cells:
         by = f" {cell.by:%Y-%m}" if cell.by else ""
