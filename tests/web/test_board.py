@@ -42,7 +42,7 @@ def test_cell_tells_its_state_in_a_symbol_and_a_word_and_the_blocker_with_its_nu
     assert page.count('class="cell cell-not_possible"') == 2
     assert "bi-x-octagon-fill" in page
     assert "海口供电局：答复为无法接入：变电站余量 300 kW，需要 450 kW" in page
-    assert "2026年第3季度" in page
+    assert "2026 年第 3 季度" in page
     assert "缺：供电" in page
 
 
