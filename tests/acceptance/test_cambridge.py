@@ -236,7 +236,9 @@ def assert_permits_arrive(product, database, organisations, people, listed):
 
     page = planner.get("/permits").text
     on_plots = dict(
-        re.findall(r'<td>([^<]+)</td><td>Owners</td>\s*<td><a href="(/plots/\d+)"', page)
+        re.findall(
+            r'<td[^>]*>([^<]+)</td><td[^>]*>Owners</td>\s*<td[^>]*><a href="(/plots/\d+)"', page
+        )
     )
     assert len(on_plots) == 22
     assert set(on_plots) == measured.permits_on_plots(database)
