@@ -19,7 +19,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Mapped, Session, aliased, joinedload, mapped_column, relationship
 
 from geo.problems import N_, Problem
@@ -129,6 +129,8 @@ def write(connection: Connection, gate: Gate) -> None:
 
 
 _UTILITIES = frozenset(REQUIREMENTS[:6])
+# Raised by the trigger of migration 0010.
+_REFUSED = "LR002"
 
 
 def exemptions(session: Session, cities: Collection[str]) -> tuple[Exemption, ...]:
@@ -190,7 +192,12 @@ def issue(session: Session, wish: Wish, now: datetime) -> Rule:
         issued_by=asker.account_id, issued_at=now,
     )  # fmt: skip
     session.add(row)
-    session.flush()
+    try:
+        session.flush()
+    except DBAPIError as error:  # the day turned since the request came
+        if getattr(error.orig, "sqlstate", "") != _REFUSED:
+            raise
+        raise Invalid((_days(),)) from error
     return row
 
 
@@ -255,6 +262,10 @@ def _words(document: str, reason: str) -> list[Problem]:
     return found
 
 
+def _days() -> Problem:
+    return Problem("exemption_days", "error", N_("请填写起止日期：不早于今天，截止不早于开始。"))
+
+
 def _problems(
     wish: Wish, document: str, reason: str, unknown: Sequence[str], today: date
 ) -> list[Problem]:
@@ -262,8 +273,7 @@ def _problems(
     if not wish.lifts or set(wish.lifts) - set(REQUIREMENTS):
         found.append(Problem("exemption_lifts", "error", N_("请选择例外涉及的条件。")))
     if wish.start is None or wish.end is None or wish.start < today or wish.end < wish.start:
-        text = N_("请填写起止日期：不早于今天，截止不早于开始。")
-        found.append(Problem("exemption_days", "error", text))
+        found.append(_days())
     if unknown:
         text = N_("本市县没有这些地块编号：{codes}。")
         found.append(Problem("exemption_plots", "error", text, {"codes": "、".join(unknown[:10])}))

@@ -13,7 +13,7 @@ from landready.answers import AnswerVerdict
 from landready.certificates import Certificate
 from landready.clock import today as local_date
 from landready.db import ENGINE, Actor, Role, transaction
-from landready.errors import Conflict, NotFound, NotReady
+from landready.errors import Conflict, Invalid, NotFound, NotReady
 from landready.frozen import digest
 from landready.gate import list_plot, move_listing, readiness_of
 from landready.listings import Listing
@@ -303,3 +303,17 @@ def test_listing_is_not_carried_in_silence_by_an_exception_made_after_it(story):
         assert [x["id"] for x in resumed.certificate.exemptions] == [exemption]
     with transaction(story.engine, ENGINE) as session:
         assert suspend_lapsed(session, story.gate, NOW) == []
+
+
+def test_exemption_sent_as_the_day_turned_is_refused_in_words(story):
+    """The request began before midnight, the database looks at its own clock after it."""
+    with transaction(story.engine, ENGINE) as session:
+        supervisor = make_supervisor(session)
+        account = make_account(session, supervisor)
+    before = datetime.now(UTC) - timedelta(days=1)
+    day = local_date(before)
+    wish = Wish("460100", ("power",), day, day + timedelta(30), "琼府〔2026〕9 号", "应急")
+    asker = Actor(Role.SUPERVISOR, supervisor.id, account.id)
+    with pytest.raises(Invalid) as refused, transaction(story.engine, asker) as session:
+        rule_book.issue(session, wish, before)
+    assert [one.code for one in refused.value.problems] == ["exemption_days"]
