@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, select
@@ -44,31 +45,18 @@ class Case:
         return AnswerDraft(self.plots[0], "water", **{**values, **given})  # type: ignore[arg-type]
 
     def answer(self, session: Session, draft: AnswerDraft, push: int | None = None) -> Answer:
-        return answering.answer(
-            session,
-            push or self.push,
-            draft,
-            check=self.settings.check,
-            region=self.settings.region,
-            gate=self.settings.gate,
-            account_id=None,
-            now=LATER,
-        )
+        return answering.answer(session, push or self.push, draft, **self._terms)
 
     def answer_many(
         self, session: Session, pairs: list[tuple[int, str]], draft: AnswerDraft
     ) -> list[Answer]:
-        return answering.answer_many(
-            session,
-            self.push,
-            pairs,
-            draft,
-            check=self.settings.check,
-            region=self.settings.region,
-            gate=self.settings.gate,
-            account_id=None,
-            now=LATER,
-        )
+        return answering.answer_many(session, self.push, pairs, draft, **self._terms)
+
+    @property
+    def _terms(self) -> dict[str, Any]:
+        """Under which rules and when it is answered."""
+        rules = {name: getattr(self.settings, name) for name in ("check", "region", "gate")}
+        return {**rules, "account_id": None, "now": LATER}
 
     def codes(self, draft: AnswerDraft) -> list[str]:
         """The codes of everything that is wrong with a draft."""
