@@ -227,10 +227,11 @@ def test_far_holder_of_a_changed_facility_is_judged_too(town):
 
 
 def test_day_that_turns_names_what_it_ended(town):
-    town.answer(0, "water", valid_until=today(NOW))
+    now = datetime.now(UTC)
+    town.answer(0, "water", valid_until=today(now))
     for i in range(3):
         town.offer(i)
-    turned = next_day(NOW)
+    turned = next_day(now)
     for moment, states in (
         (turned - timedelta(seconds=1), ["listed"] * 3),
         (turned, ["suspended", "listed", "listed"]),
@@ -240,7 +241,7 @@ def test_day_that_turns_names_what_it_ended(town):
         assert town.states() == states
     cause = town.listing().cause
     assert (cause["code"], cause["utility"]) == ("expired", "water")
-    assert cause["params"] == {"until": today(NOW).isoformat()}
+    assert cause["params"] == {"until": today(now).isoformat()}
 
 
 def test_certificate_that_expires_ends_to_the_moment(town):

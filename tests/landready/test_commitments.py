@@ -3,7 +3,7 @@
 import io
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from threading import Barrier
 
 import pytest
@@ -51,8 +51,8 @@ def actor(organisation: Organisation) -> Actor:
     return Actor(organisation.role, organisation.id, None, organisation.city)
 
 
-def at(day: date, hour: int = 9) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(hours=hour - 8)
+def at(day: date) -> datetime:
+    return datetime.combine(day, time(9), clock.SHANGHAI)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Case:
     other: Actor
     pushes: tuple[int, int]
     plots: tuple[int, ...]
-    now: datetime = field(default_factory=lambda: at(TODAY))
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def promise(self, number: int = 0, day: date = SOON, **said: object) -> None:
         values = {"works": "新建泵站", "ready_by": day, **said}
@@ -141,8 +141,8 @@ def case(database: Engine, settings: Settings) -> Case:
         pushes, plots = [], []
         for _ in range(2):
             plan = make_plan(session, office, plots=2, state="released")
-            pushes.append(make_push(session, plan, water).id)
-            asked = make_push(session, plan, power)
+            pushes.append(make_push(session, plan, water, pushed_at=datetime.now(UTC)).id)
+            asked = make_push(session, plan, power, pushed_at=datetime.now(UTC))
             for one in plan.plots:
                 make_answer(session, asked, plot=one)
                 plots.append(one.id)
@@ -279,7 +279,7 @@ def test_completion_of_joined_works_makes_the_plots_of_both_plans_ready(case: Ca
         Evidence(TODAY, "验收〔2026〕1号"),
         Evidence(TODAY, "", TODAY),
         Evidence(None, "验收〔2026〕1号", TODAY),
-        Evidence(TODAY + timedelta(days=1), "验收〔2026〕1号", TODAY),
+        Evidence(TODAY + timedelta(days=2), "验收〔2026〕1号", TODAY),
         Evidence(TODAY, file=("x.exe", io.BytesIO(b"MZ"))),
     ],
 )

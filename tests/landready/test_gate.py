@@ -290,19 +290,20 @@ def test_listing_is_not_carried_in_silence_by_an_exception_made_after_it(story):
     with transaction(story.engine, ENGINE) as session:
         supervisor = make_supervisor(session)
         account = make_account(session, supervisor)
-    day = local_date(NOW)
+    now = datetime.now(UTC)
+    day = local_date(now)
     wish = Wish("460100", ("power",), day, day + timedelta(30), "琼府〔2026〕9 号", "应急")
     with transaction(story.engine, Actor(Role.SUPERVISOR, supervisor.id, account.id)) as session:
-        exemption = rule_book.issue(session, wish, NOW).id
+        exemption = rule_book.issue(session, wish, now).id
     story.answer("power", version=2, verdict="not_possible", reason="无容量", connection_point=None)
     with transaction(story.engine, ENGINE) as session:
-        assert [x.id for x in suspend_lapsed(session, story.gate, NOW)] == [listing.id]
+        assert [x.id for x in suspend_lapsed(session, story.gate, now)] == [listing.id]
     with story.as_office() as session:
-        resumed = move_listing(session, listing.id, "listed", "", story.gate, NOW)
+        resumed = move_listing(session, listing.id, "listed", "", story.gate, now)
         session.refresh(resumed)
         assert [x["id"] for x in resumed.certificate.exemptions] == [exemption]
     with transaction(story.engine, ENGINE) as session:
-        assert suspend_lapsed(session, story.gate, NOW) == []
+        assert suspend_lapsed(session, story.gate, now) == []
 
 
 def test_exemption_sent_as_the_day_turned_is_refused_in_words(story):

@@ -28,6 +28,7 @@ from tests.factories import (
     NOW,
     feature,
     make_answer,
+    make_check,
     make_enterprise,
     make_layer,
     make_plan,
@@ -243,10 +244,13 @@ def test_an_unknown_need_is_reserved_as_unknown(case: Case) -> None:
 
 
 def offered(case: Case, session: Session, plot_id: int, now: datetime) -> Listing:
-    """The plot on offer, power answered by a company of its own."""
+    """The plot on offer, measured lately, power answered by a company of its own."""
+    plot = session.get_one(Plot, plot_id)
+    for utility in ("water", "power"):
+        make_check(session, plot, utility, measured_at=now)
     power = make_enterprise(session, "power")
     push = make_push(session, session.get_one(SupplyPlan, case.plan), power, pushed_at=now)
-    make_answer(session, push, plot=session.get_one(Plot, plot_id))
+    make_answer(session, push, plot=plot)
     with acting(session, case.office):
         return gate.list_plot(session, plot_id, case.settings.gate, account_id=None, now=now)
 

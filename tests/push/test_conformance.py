@@ -23,7 +23,12 @@ WRONG = {
     "duplicate.accepted": System(systems.CallsADuplicateAConflict, **PUSH),
     "out_of_order": System(systems.WantsNumbersInOrder, **PUSH),
     "large": System(systems.TakesOneMegabyte, pace=replace(PACE, plots=2000, corners=4), **PUSH),
-    "in_time": System(systems.WorksBeforeAnswering, systems.OneAtATime),
+    # With time enough for the large plan on a busy machine.
+    "in_time": System(
+        systems.WorksBeforeAnswering,
+        systems.OneAtATime,
+        pace=replace(PACE, timeout_s=4, patience_s=10, plots=1),
+    ),
     "signature.effect": System(systems.KeepsBeforeVerifying),
     "duplicate.effect": System(systems.ForgetsWhatItHad, systems.MakesAKeyPerBatch),
     "journal.gap": System(client=systems.NeverPulls),

@@ -1,6 +1,6 @@
 """The pages of deadlines: reckoning, pauses, notices and escalation."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 from flask import Flask
@@ -61,10 +61,11 @@ def test_the_supervisor_writes_what_was_done(
 ) -> None:  # fmt: skip
     with transaction(database, ENGINE) as session:
         session.get_one(Push, push).due_on = TODAY - timedelta(days=20)
-        day = NOW
-        while not clock.ANNOUNCED.is_working(clock.today(day)):
+        day = TODAY
+        while not clock.ANNOUNCED.is_working(day):
             day += timedelta(days=1)
-        assert reminders.send(session, settings.clocks, day.replace(hour=3)) >= 2
+        morning = datetime.combine(day, time(9), clock.SHANGHAI)
+        assert reminders.send(session, settings.clocks, morning) >= 2
         found = session.scalar(select(Reminder.id).where(Reminder.notice == "escalated"))
     sign_in(client, people.supervisor)
     assert "二季度计划" in client.get("/escalations").text
