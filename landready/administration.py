@@ -3,8 +3,9 @@
 None of it shows or touches a plan, an answer or a project: the administrator's role sees no business rows.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -126,13 +127,37 @@ def create_organisation(session: Session, form: OrganisationForm) -> Organisatio
         utilities=[u.value for u in Utility if u in form.utilities],
         annex_items=sorted(form.annex_items),
     )
-    try:
-        with session.begin_nested():
-            session.add(made)
-    except IntegrityError as error:  # the same credit code at the same moment
-        text = N_("统一社会信用代码已经登记过。")
-        raise Invalid((_fault("credit_code", text),)) from error
+    with _code_once(session):
+        session.add(made)
     return made
+
+
+def change_organisation(
+    session: Session, organisation_id: int, form: OrganisationForm
+) -> Organisation:
+    """Correct what is written of an organisation: names, telephone, credit code, permit items.
+
+    What it was asked as stays as it is, whatever the form says: its kind, city and utilities, and the credit code by which an
+    owner's permits found it.
+
+    Raises:
+        NotFound: there is none.
+        Invalid: what cannot be right, or a credit code of another organisation of this kind.
+    """
+    kept = session.get(Organisation, organisation_id)
+    if kept is None:
+        raise NotFound
+    form = replace(form, kind=kept.kind, city=kept.city, utilities=kept.utilities)
+    if kept.role is Role.OWNER:
+        form = replace(form, credit_code=kept.credit_code or "")
+    code = identifiers.tidy(form.credit_code)
+    if found := problems.errors(_organisation_problems(session, form, code, kept.id)):
+        raise Invalid(found)
+    with _code_once(session):
+        kept.name, kept.name_en = form.name.strip(), form.name_en.strip()
+        kept.credit_code, kept.phone = code or None, form.phone.strip()
+        kept.annex_items = sorted(form.annex_items)
+    return kept
 
 
 def issue_api_key(session: Session, organisation_id: int, name: str, now: datetime) -> str:
@@ -166,7 +191,19 @@ def revoke_key(session: Session, key_id: int, now: datetime) -> ApiKey:
     return key
 
 
-def _organisation_problems(session: Session, form: OrganisationForm, code: str) -> list[Problem]:
+@contextmanager
+def _code_once(session: Session) -> Iterator[None]:
+    try:
+        with session.begin_nested():
+            yield
+    except IntegrityError as error:  # the same credit code at the same moment
+        text = N_("统一社会信用代码已经登记过。")
+        raise Invalid((_fault("credit_code", text),)) from error
+
+
+def _organisation_problems(
+    session: Session, form: OrganisationForm, code: str, own: int | None = None
+) -> list[Problem]:
     found = []
     if form.kind not in KINDS:
         found.append(_fault("kind", N_("请选择单位类别。")))
@@ -181,7 +218,9 @@ def _organisation_problems(session: Session, form: OrganisationForm, code: str) 
     if code:
         found += identifiers.credit_code_problems(code, "credit_code")
         same = select(Organisation.name).where(
-            Organisation.kind == form.kind, Organisation.credit_code == code
+            Organisation.kind == form.kind,
+            Organisation.credit_code == code,
+            Organisation.id.is_distinct_from(own),
         )
         if name := session.scalar(same):
             text = N_("这个信用代码已经登记给“{name}”。")

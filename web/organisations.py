@@ -13,6 +13,7 @@ from landready import accounts, administration, annex, cities
 from landready.administration import KINDS, OrganisationForm, Wanted
 from landready.db import Role
 from landready.errors import Invalid
+from landready.organisations import Organisation
 from landready.overview import Public, public_enterprises
 from landready.utilities import Utility
 from push import endpoints, networks, status
@@ -44,11 +45,11 @@ def every() -> ResponseReturnValue:
 @only(Role.ADMIN)
 def new() -> ResponseReturnValue:
     if request.method == "GET":
-        return _organisation_form(())
+        return _organisation_form((), _sent())
     try:
         made = administration.create_organisation(database(), _sent())
     except Invalid as error:
-        return _organisation_form(error.problems), 422
+        return _organisation_form(error.problems, _sent()), 422
     flash(_("已登记单位“%(name)s”。", name=made.name))
     return _to(made.id)
 
@@ -57,6 +58,20 @@ def new() -> ResponseReturnValue:
 @only(Role.ADMIN)
 def organisation(organisation_id: int) -> ResponseReturnValue:
     return _page(organisation_id)
+
+
+@pages.route("/organisations/<int:organisation_id>/edit", methods=["GET", "POST"])
+@only(Role.ADMIN)
+def edit(organisation_id: int) -> ResponseReturnValue:
+    kept = administration.organisation_page(database(), organisation_id).organisation
+    if request.method == "GET":
+        return _organisation_form((), kept, kept)
+    try:
+        administration.change_organisation(database(), organisation_id, _sent())
+    except Invalid as error:
+        return _organisation_form(error.problems, _sent(), kept), 422
+    flash(_("已修改单位信息。"))
+    return _to(organisation_id)
 
 
 @pages.post("/organisations/<int:organisation_id>/accounts")
@@ -238,11 +253,16 @@ def _sent() -> OrganisationForm:
     )
 
 
-def _organisation_form(found: Sequence[Problem]) -> str:
+def _organisation_form(
+    found: Sequence[Problem],
+    typed: OrganisationForm | Organisation,
+    kept: Organisation | None = None,
+) -> str:
     return render_template(
-        "organisations/new.html",
+        "organisations/form.html",
         faults=_by_field(found),
-        typed=_sent(),
+        typed=typed,
+        kept=kept,
         kinds=KINDS,
         cities=cities.names(),
         utilities_of=[u.value for u in Utility],

@@ -71,6 +71,7 @@ OPEN = {
 # The administrator's things belong to no tenant: who may ask sees all, and what does not exist is not found.
 ADMINISTRATION = {
     "organisations.organisation": {"GET": (ADMIN,)},
+    "organisations.edit": {"GET": (ADMIN,), "POST": (ADMIN,)},
     "organisations.add_account": {"POST": (ADMIN,)},
     "organisations.account_state": {"POST": (ADMIN,)},
     "organisations.reset_password": {"GET": (ADMIN,), "POST": (ADMIN,)},

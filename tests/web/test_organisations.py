@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import Engine, select
 
 from landready.accounts import MIN_PASSWORD, create_administrator
@@ -117,6 +118,84 @@ def test_a_credit_code_is_registered_once_within_a_kind(admin: Browser) -> None:
     assert (
         admin.send("/organisations/new", _organisation(credit_code=CREDIT_CODE)).status_code == 303
     )
+
+
+def test_a_telephone_that_changed_is_changed_for_everybody(
+    admin: Browser, people: People, app: Flask
+) -> None:
+    path = f"/organisations/{people.water.organisation_id}/edit"
+    assert 'value="海口水务"' in admin.get(path).text
+    typed = {"name": "海口水务集团", "name_en": "Haikou Water Group", "phone": "0898-66666666"}
+    answer = admin.send(path, typed)
+    assert answer.status_code == 303
+    assert answer.location == f"/organisations/{people.water.organisation_id}"
+    told = app.test_client().get("/enterprises").text
+    for said in typed.values():
+        assert said in told
+
+
+def test_what_an_organisation_was_asked_as_stays(
+    admin: Browser, people: People, database: Engine
+) -> None:
+    path = f"/organisations/{people.water.organisation_id}/edit"
+    assert "这几项不能修改" in admin.get(path).text
+    moved = _organisation(kind="office", city=SANYA, utilities=["gas"])
+    assert admin.send(path, moved).status_code == 303
+    with transaction(database, ENGINE) as session:
+        kept = session.get_one(Organisation, people.water.organisation_id)
+        assert (kept.name, kept.kind) == ("三亚示范供水公司", "enterprise")
+        assert (kept.city, kept.utilities) == ("460100", ["water"])
+
+
+def test_the_code_by_which_permits_find_an_owner_stays(admin: Browser, database: Engine) -> None:
+    owner = _organisation(kind="owner", city="", utilities=[], credit_code=CREDIT_CODE)
+    made = admin.send("/organisations/new", owner).location
+    assert 'name="credit_code"' not in admin.get(f"{made}/edit").text
+    other = {"name": "改名公司", "credit_code": "91460000000000027Y"}
+    assert admin.send(f"{made}/edit", other).status_code == 303
+    with transaction(database, ENGINE) as session:
+        codes = select(Organisation.credit_code).where(Organisation.name == "改名公司")
+        assert session.scalars(codes).all() == [CREDIT_CODE]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"name": " "}, "请填写单位名称"),
+        ({"phone": "call me"}, "不像电话号码"),
+        ({"credit_code": CREDIT_CODE}, "已经登记给“三亚示范供水公司”"),
+        ({"annex_items": ["7"]}, "只有部门登记附件 2 中的许可事项"),
+    ],
+)
+def test_a_change_that_cannot_be_right_is_refused_and_nothing_changed(
+    admin: Browser, people: People, database: Engine, changed: dict[str, Any], said: str
+) -> None:
+    admin.send("/organisations/new", _organisation(credit_code=CREDIT_CODE))
+    typed = {"name": "改名公司", "phone": "0898-20000000", **changed}
+    answer = admin.send(f"/organisations/{people.water.organisation_id}/edit", typed)
+    assert answer.status_code == 422
+    assert said in answer.text
+    assert 'value="改名公司"' in answer.text or "name" in changed
+    with transaction(database, ENGINE) as session:
+        assert session.get_one(Organisation, people.water.organisation_id).name == "海口水务"
+
+
+def test_an_organisation_keeps_its_own_credit_code(admin: Browser) -> None:
+    made = admin.send("/organisations/new", _organisation(credit_code=CREDIT_CODE)).location
+    again = admin.send(f"{made}/edit", {"name": "改名公司", "credit_code": CREDIT_CODE})
+    assert again.status_code == 303
+
+
+def test_a_department_hands_over_a_permit_item(admin: Browser, people: People) -> None:
+    path = f"/organisations/{people.department.organisation_id}"
+    refused = admin.send(f"{path}/edit", {"name": "审批局", "annex_items": []})
+    assert refused.status_code == 422
+    assert "请选择部门办理的事项" in refused.text
+    assert (
+        admin.send(f"{path}/edit", {"name": "审批局", "annex_items": ["8", "7"]}).status_code == 303
+    )
+    page = admin.get(path).text
+    assert page.index("7 ") < page.index("8 ")
 
 
 def test_a_new_account_signs_in(
@@ -279,9 +358,15 @@ def test_nobody_else_administers(
 ) -> None:
     sign_in(client, getattr(people, who))
     number = people.water.organisation_id
-    for path in ("/organisations", "/organisations/new", f"/organisations/{number}"):
+    for path in (
+        "/organisations",
+        "/organisations/new",
+        f"/organisations/{number}",
+        f"/organisations/{number}/edit",
+    ):
         assert client.get(path).status_code == 403
     for path in (
+        f"/organisations/{number}/edit",
         "/organisations/new",
         f"/organisations/{number}/accounts",
         f"/organisations/{number}/keys",
@@ -295,7 +380,7 @@ def test_nobody_else_administers(
 
 @pytest.mark.parametrize(
     "path",
-    ["/organisations/{n}", "/accounts/{n}/password"],
+    ["/organisations/{n}", "/organisations/{n}/edit", "/accounts/{n}/password"],
 )
 def test_what_is_not_there_is_not_found(admin: Browser, path: str) -> None:
     assert admin.get(path.format(n=999_999)).status_code == 404
