@@ -30,6 +30,8 @@ NAMES = (
     N_("国庆节、中秋节"),
 )
 ONE_DAY = timedelta(days=1)
+# Seconds by which the clocks of a machine and of the database may differ; no certificate may be issued a minute ahead.
+APART_S = 30
 
 
 @dataclass(frozen=True)

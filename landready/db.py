@@ -8,11 +8,23 @@ narrows every ORM statement by the same actor: either of the two alone keeps ten
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from sqlalchemy import BigInteger, DateTime, Identity, MetaData, create_engine, event, text
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    Identity,
+    MetaData,
+    create_engine,
+    event,
+    func,
+    literal,
+    select,
+    text,
+)
 from sqlalchemy import Engine as Engine
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -172,10 +184,16 @@ def collided(error: BaseException | None) -> bool:
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", "") in _COLLIDED
 
 
-def answers(engine: Engine) -> bool:
-    """Return whether the database answers at all."""
+def clock_ahead(engine: Engine) -> float | None:
+    """Return by how many seconds this machine's clock is ahead of the database's; None: the database does not answer."""
     try:
         with engine.connect() as connection:
-            return bool(connection.scalar(text("select true")))
+            return seconds_ahead(connection, datetime.now(UTC))
     except DBAPIError:
-        return False
+        return None
+
+
+def seconds_ahead(connection: Connection, moment: datetime) -> float:
+    """Return by how many seconds `moment` is ahead of the database's clock."""
+    ahead = func.extract("epoch", literal(moment) - func.clock_timestamp())
+    return float(connection.scalars(select(ahead)).one())

@@ -8,6 +8,8 @@ from ctypes.util import find_library
 from dataclasses import dataclass
 
 from landready import migrate, servers
+from landready.clock import APART_S
+from landready.db import clock_ahead, connect
 from landready.migrate import MigrationError
 from landready.settings import ROOT, Settings
 
@@ -42,6 +44,7 @@ def examine(settings: Settings) -> list[Finding]:
         _front_end,
         _catalogues,
         _tables,
+        _clock,
         _pango,
         _chinese_font,
         _browser,
@@ -96,6 +99,18 @@ def _tables(settings: Settings) -> Finding:
     except MigrationError as error:
         return Finding(what, str(error))
     return Finding(what, f"landready migrate ({', '.join(outstanding)})" if outstanding else "")
+
+
+def _clock(settings: Settings) -> Finding:
+    what = "时钟与数据库一致 · clock agrees with the database's"
+    if servers.private_database(settings):
+        return Finding(f"{what} (同一台机器 · one machine)")
+    engine = connect(settings.database.url)
+    ahead = clock_ahead(engine)
+    engine.dispose()
+    if ahead is None or abs(ahead) <= APART_S:
+        return Finding(what)
+    return Finding(what, f"{ahead:+.0f} s · chrony / systemd-timesyncd")
 
 
 def _pango(_settings: Settings) -> Finding:

@@ -12,8 +12,9 @@ from geo.problems import N_
 from landready import certificates, plot_facts, reserving, rule_book
 from landready.blockers import Blocker
 from landready.certificates import Certificate
+from landready.clock import APART_S
 from landready.clock import today as local_date
-from landready.db import actor_of, as_engine
+from landready.db import actor_of, as_engine, seconds_ahead
 from landready.errors import Conflict, NotFound, NotReady
 from landready.facts import PlotFacts
 from landready.listings import Listing
@@ -101,7 +102,7 @@ def list_plots(
     Raises:
         NotFound: one is not a plot of the asker's.
         NotReady: the database's own gate refuses; nothing is listed.
-        Conflict: one is on offer already, or was sold.
+        Conflict: one is on offer already, or was sold; or this machine's clock is ahead of the database's.
     """
     ids = list(dict.fromkeys(plot_ids))
     lock_plots(session, ids)
@@ -206,6 +207,10 @@ def _certify(
         text = N_("数据库的准入校验没有通过：{missing}。")
         refused[plot_id] = (Blocker("database", text, {"missing": "、".join(missing)}),)
     ready = [plot for plot in plots if plot.id not in refused]
+    # By the database's clock they would be issued in the future: its trigger refuses that (migration 0010).
+    if ready and (ahead := seconds_ahead(session.connection(), now)) > APART_S:
+        text = N_("本机时钟比数据库快 {seconds} 秒，签发不了准入凭证。请系统管理员校准时钟后再试。")
+        raise Conflict(text, seconds=round(ahead))
     made = certificates.issue(
         session,
         [(plot, found[plot.id].facts, found[plot.id].readiness) for plot in ready],

@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from landready import migrate
+import pytest
+
+from landready import migrate, servers
 from landready.doctor import examine
 from landready.settings import ROOT, Settings
 
@@ -45,6 +47,17 @@ def test_doctor_says_which_server_does_not_answer(settings: Settings) -> None:
     assert done.returncode == 1
     assert "127.0.0.1" in done.stdout
     assert done.stderr == ""
+
+
+def test_doctor_names_a_clock_that_is_not_the_databases(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = settings.database.model_copy(update={"url": servers.database_url(settings)})
+    elsewhere = settings.model_copy(update={"database": database})
+    assert [str(finding) for finding in examine(elsewhere) if not finding.fine] == []
+    monkeypatch.setattr("landready.doctor.clock_ahead", lambda _engine: 75.0)
+    (fault,) = (str(finding) for finding in examine(elsewhere) if not finding.fine)
+    assert "+75 s" in fault
 
 
 def test_faulty_configuration_is_one_line_and_exit_2(tmp_path: Path) -> None:

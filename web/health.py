@@ -5,7 +5,8 @@ from flask.typing import ResponseReturnValue
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import RedisError
 
-from landready.db import answers
+from landready.clock import APART_S
+from landready.db import clock_ahead
 from web.auth import public
 from web.session import resources
 
@@ -21,8 +22,16 @@ def alive() -> ResponseReturnValue:
 @pages.get("/readyz")
 @public
 def ready() -> ResponseReturnValue:
-    """The database must answer; a Redis that does not is told, for pushes only wait a little longer without it."""
-    state = {"database": answers(resources().engine), "redis": _redis_answers()}
+    """The database must answer; a Redis that does not is told, for pushes only wait a little longer without it.
+
+    So is a clock that is not the database's: what is listed is then refused.
+    """
+    ahead = clock_ahead(resources().engine)
+    state = {
+        "database": ahead is not None,
+        "redis": _redis_answers(),
+        "clock": ahead is not None and abs(ahead) <= APART_S,
+    }
     return jsonify(state), 200 if state["database"] else 503
 
 

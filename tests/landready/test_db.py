@@ -1,10 +1,22 @@
 """Who is asking: also after the product itself failed in the middle of its own work."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from landready.db import Actor, Role, actor_of, as_engine, transaction
+from landready.db import (
+    ENGINE,
+    Actor,
+    Role,
+    actor_of,
+    as_engine,
+    clock_ahead,
+    connect,
+    seconds_ahead,
+    transaction,
+)
 from landready.permits import Permit
 
 OFFICE = Actor(Role.OFFICE, 7, None, "460100")
@@ -55,3 +67,17 @@ def test_nobody_reads_as_the_product_in_a_broken_transaction(database):
 
     with transaction(database, OFFICE) as session, pytest.raises(DBAPIError):
         go_on(session)
+
+
+def test_one_machine_has_one_clock(database):
+    assert abs(clock_ahead(database)) < 5
+
+
+def test_moment_is_told_apart_from_the_clock_of_the_database(database):
+    with transaction(database, ENGINE) as session:
+        ahead = seconds_ahead(session.connection(), datetime.now(UTC) + timedelta(seconds=90))
+    assert 85 < ahead <= 90
+
+
+def test_no_clock_without_a_database():
+    assert clock_ahead(connect("postgresql+psycopg://nobody@127.0.0.1:1/nothing")) is None

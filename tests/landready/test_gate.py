@@ -306,6 +306,18 @@ def test_listing_is_not_carried_in_silence_by_an_exception_made_after_it(story):
         assert suspend_lapsed(session, story.gate, now) == []
 
 
+def test_clock_ahead_of_the_databases_lists_nothing_and_is_named(story):
+    """Two machines, one without time service: a certificate of the future would be no proof of anything."""
+    story.answer("water")
+    story.answer("power")
+    with story.as_office() as session, pytest.raises(Conflict) as refused:
+        list_plot(
+            session, story.plot_id, story.gate, account_id=None,
+            now=datetime.now(UTC) + timedelta(seconds=90),
+        )  # fmt: skip
+    assert "本机时钟比数据库快 90 秒" in str(refused.value)
+
+
 def test_exemption_sent_as_the_day_turned_is_refused_in_words(story):
     """The request began before midnight, the database looks at its own clock after it."""
     with transaction(story.engine, ENGINE) as session:
