@@ -6,6 +6,7 @@
 # make mutation  change what decides in 2,500 ways, own servers: do the tests notice? (up to half an hour; docs/mutation.md)
 # make soak-push  kill everything a thousand times while pushes flow and compare the books (about 15 minutes, own servers)
 # make soak-gate  try to list what is not ready, a million times in memory and a hundred thousand through HTTP: SOAK="--http 10000"
+# make test-at WHEN='2027-12-31 15:58'  the tests as if it were then (UTC; midnight in Hainan is 16:00); needs a C compiler
 # make messages  bring the texts of the code into the catalogues of web/translations
 #
 # LANDREADY_DATABASE_URL and LANDREADY_REDIS_URL name servers to use instead of installing and starting private ones.
@@ -14,7 +15,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: run test setup check packages messages soak-push soak-gate deadlines mutation
+.PHONY: run test test-at setup check packages messages soak-push soak-gate deadlines mutation
 .DEFAULT_GOAL := run
 
 PYTHON ?= python3
@@ -46,6 +47,13 @@ check:
 	@$(VENV)/mypy
 	@$(VENV)/lint-imports
 	@$(VENV)/pytest -n 2 --dist loadfile
+
+test-at: setup
+	@test -n "$(WHEN)" || { echo "make test-at WHEN='2027-12-31 15:58' [TESTS=tests/web]" >&2; exit 2; }
+	@folder=$$(mktemp -d); trap 'rm -r "$$folder"' EXIT; chmod 755 "$$folder"; \
+	cc -O2 -Wall -shared -fPIC -o "$$folder/clock.so" bench/clock.c; \
+	offset=$$(( $$(date -u -d "$(WHEN)" +%s) - $$(date +%s) )); \
+	CLOCK_OFFSET=$$offset LD_PRELOAD="$$folder/clock.so" $(VENV)/pytest -n 2 --dist loadfile $(TESTS)
 
 fuzz: $(INSTALLED)
 	@$(VENV)/python -m bench.fuzz --files $(or $(FILES),2000) --seed $(or $(SEED),0)

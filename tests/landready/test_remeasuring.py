@@ -1,6 +1,7 @@
 """A changed layer: exactly the plots it touches are measured again."""
 
-from datetime import UTC, datetime, timedelta
+import os
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select, text
@@ -155,12 +156,13 @@ def test_indexes_of_layers_that_no_longer_count_are_cleared_after_a_day(session,
     layer = make.make_layer(session, make.make_enterprise(session, "water"), point(50, 150))
     measure(session, settings, plan.plots, make.NOW)
     (folder,) = (settings.var / "indexes").glob(f"{layer.content}-*")
-    much_later = datetime.now(UTC) + timedelta(days=2)
+    os.utime(folder, (make.NOW.timestamp(),) * 2)
+    much_later = make.NOW + timedelta(days=2)
     layer_indexes.tidy(session, settings, much_later)
     assert folder.exists()
     layer.current = False
     session.flush()
-    layer_indexes.tidy(session, settings, datetime.now(UTC))
+    layer_indexes.tidy(session, settings, make.NOW + timedelta(hours=23))
     assert folder.exists()
     layer_indexes.tidy(session, settings, much_later)
     assert not folder.exists()
