@@ -153,6 +153,7 @@ _OPERATORS = (
     (("<", "＜", "小于", "低于"), "lt"),
     ((">", "＞", "大于", "高于"), "gt"),
 )
+_LARGEST = 1e15
 _NUMBER = re.compile(r"[+-]?\d[\d,]*(?:\.\d+)?(?:[eE][+-]?\d+)?")
 Operator = Literal["eq", "le", "ge", "lt", "gt", "none"]
 
@@ -217,11 +218,12 @@ def area_unit(field: str, pairs: Iterable[tuple[float, float]]) -> float | None:
 
 
 def parse(cell: object) -> Value:
-    """Read one cell: operator, number and the text as it was written."""
+    """Read one cell: operator, number and the text as it was written. What is beyond all measure is no number."""
     if cell is None:
         return Value("none", None, "")
     if isinstance(cell, (int, float)) and not isinstance(cell, bool):
-        return Value("eq", float(cell), str(cell))
+        raw = str(cell)
+        return Value("eq", float(cell), raw) if abs(cell) < _LARGEST else Value("none", None, raw)
     raw = str(cell)
     text = unicodedata.normalize("NFKC", raw).strip()
     found = _NUMBER.search(text)
@@ -232,7 +234,8 @@ def parse(cell: object) -> Value:
         if any(sign in text for sign in signs):
             op = meaning  # type: ignore[assignment]
             break
-    return Value(op, float(found[0].replace(",", "")), raw)
+    number = float(found[0].replace(",", ""))
+    return Value(op, number, raw) if abs(number) < _LARGEST else Value("none", None, raw)
 
 
 def apply(mapping: Mapping[str, str], properties: Mapping[str, object]) -> dict[str, Value]:

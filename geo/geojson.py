@@ -54,9 +54,14 @@ def read(path: Path, *, features: int) -> Source:
     return source
 
 
+def _whole(digits: str) -> float:
+    """A whole number; one of hundreds of digits is infinite, as it is with a point, and refused where a number is wanted."""
+    return int(digits) if len(digits) < 300 else float(digits)
+
+
 def _load(path: Path) -> dict[str, Any]:
     try:
-        root = json.loads(decode(path.read_bytes()))
+        root = json.loads(decode(path.read_bytes()), parse_int=_whole)
     except RecursionError as error:
         raise refuse(
             "too_deep", N_("图形嵌套超过 {limit} 层，不是正常的地块数据。"), limit=100

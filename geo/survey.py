@@ -34,8 +34,9 @@ FIELDS = [
 ]
 _KINDS = {"面", "线", "点"}
 _BLOCK = re.compile(r"^[\[【]\s*(.+?)\s*[\]】]$")
-_NUMBER = re.compile(r"^[+-]?\d+(\.\d*)?$")
-_AREA = re.compile(r"^(\d+(?:\.\d+)?)\s*(公顷|hm2|hm²|ha|亩|平方米|㎡|m2|m²)?$", re.IGNORECASE)
+# More digits than a coordinate or an area can have are no number.
+_NUMBER = re.compile(r"^[+-]?\d{1,15}(\.\d*)?$")
+_AREA = re.compile(r"^(\d{1,15}(?:\.\d+)?)\s*(公顷|hm2|hm²|ha|亩|平方米|㎡|m2|m²)?$", re.IGNORECASE)
 _HECTARES = {"亩": 1 / 15, "平方米": 1e-4, "㎡": 1e-4, "m2": 1e-4, "m²": 1e-4}
 
 
@@ -165,7 +166,7 @@ def _plot_header(run: _Parse, line: str, number: int) -> None:
     tokens.pop(tokens.index("@") if "@" in tokens else -1)
     at = next((i for i, token in enumerate(tokens[:6]) if token in _KINDS), 4)
     count_text = tokens[at - 4] if at >= 4 else ""
-    has_count = count_text.isdecimal()
+    has_count = count_text.isdecimal() and len(count_text) < 10
     after = [*tokens[at + 1 :], "", "", ""][:3]
     values: dict[str, object] = dict(
         zip(
@@ -313,4 +314,4 @@ def _datum_known(run: _Parse) -> bool:
 
 def _int(text: str) -> int | None:
     found = re.search(r"\d+", text)
-    return int(found[0]) if found else None
+    return int(found[0]) if found and len(found[0]) < 10 else None

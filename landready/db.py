@@ -8,7 +8,7 @@ narrows every ORM statement by the same actor: either of the two alone keeps ten
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
@@ -184,16 +184,16 @@ def collided(error: BaseException | None) -> bool:
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", "") in _COLLIDED
 
 
-def clock_ahead(engine: Engine) -> float | None:
-    """Return by how many seconds this machine's clock is ahead of the database's; None: the database does not answer."""
+def clock_ahead(engine: Engine, now: datetime) -> float | None:
+    """Return by how many seconds `now` is ahead of the database's clock; None: the database does not answer."""
     try:
         with engine.connect() as connection:
-            return seconds_ahead(connection, datetime.now(UTC))
+            return seconds_ahead(connection, now)
     except DBAPIError:
         return None
 
 
-def seconds_ahead(connection: Connection, moment: datetime) -> float:
-    """Return by how many seconds `moment` is ahead of the database's clock."""
-    ahead = func.extract("epoch", literal(moment) - func.clock_timestamp())
+def seconds_ahead(connection: Connection, now: datetime) -> float:
+    """Return by how many seconds `now` is ahead of the database's clock."""
+    ahead = func.extract("epoch", literal(now) - func.clock_timestamp())
     return float(connection.scalars(select(ahead)).one())

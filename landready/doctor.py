@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from ctypes.util import find_library
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from landready import migrate, servers
 from landready.clock import APART_S
@@ -106,7 +107,7 @@ def _clock(settings: Settings) -> Finding:
     if servers.private_database(settings):
         return Finding(f"{what} (同一台机器 · one machine)")
     engine = connect(settings.database.url)
-    ahead = clock_ahead(engine)
+    ahead = clock_ahead(engine, datetime.now(UTC))
     engine.dispose()
     if ahead is None or abs(ahead) <= APART_S:
         return Finding(what)

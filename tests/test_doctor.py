@@ -55,7 +55,7 @@ def test_doctor_names_a_clock_that_is_not_the_databases(
     database = settings.database.model_copy(update={"url": servers.database_url(settings)})
     elsewhere = settings.model_copy(update={"database": database})
     assert [str(finding) for finding in examine(elsewhere) if not finding.fine] == []
-    monkeypatch.setattr("landready.doctor.clock_ahead", lambda _engine: 75.0)
+    monkeypatch.setattr("landready.doctor.clock_ahead", lambda _engine, _now: 75.0)
     (fault,) = (str(finding) for finding in examine(elsewhere) if not finding.fine)
     assert "+75 s" in fault
 

@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 from landready.clock import APART_S
 from landready.db import clock_ahead
 from web.auth import public
-from web.session import resources
+from web.session import now, resources
 
 pages = Blueprint("health", __name__)
 
@@ -26,7 +26,7 @@ def ready() -> ResponseReturnValue:
 
     So is a clock that is not the database's: what is listed is then refused.
     """
-    ahead = clock_ahead(resources().engine)
+    ahead = clock_ahead(resources().engine, now())
     state = {
         "database": ahead is not None,
         "redis": _redis_answers(),

@@ -8,7 +8,7 @@ import zipfile
 from tests.fuzz.seeds import zipped
 
 _WORDS = (
-    b"NaN", b"Infinity", b"-1e400", b"1e308", b"0", b"-0.0", b"99999999999999999999", b"null", b"[[[[", b"]]", b"{", b"@",
+    b"NaN", b"Infinity", b"-1e400", b"1e308", b"0", b"-0.0", b"99999999999999999999", b"9" * 400, b"9" * 5000, b"null", b"[[[[", b"]]", b"{", b"@",
     b"POLYGON((", b"EMPTY", b"SRID=999999;", b"GEOMETRYCOLLECTION(", b"<!DOCTYPE a>", b"<![CDATA[", b"&x;", b"/vsicurl/",
     b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\r\n", b",,,,", b"[\xca\xf4\xd0\xd4\xc3\xe8\xca\xf6]", b"0\nINSERT\n", b"AC1018",
     "，".encode(), "地块坐标".encode(), b'"', b"=1+1", b"../" * 8,
@@ -117,7 +117,7 @@ def _number(dice: random.Random, data: bytes, _: list[bytes]) -> bytes:
     if not found:
         return data
     spot = dice.choice(found)
-    value = dice.choice([*_WORDS[:8], str(dice.randint(-(10**9), 10**9)).encode(), spot[0] + b"9"])
+    value = dice.choice([*_WORDS[:10], str(dice.randint(-(10**9), 10**9)).encode(), spot[0] + b"9"])
     return data[: spot.start()] + value + data[spot.end() :]
 
 

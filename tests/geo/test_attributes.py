@@ -115,3 +115,8 @@ def test_an_area_without_unit_is_told_by_what_was_measured_or_not_at_all():
     )
     assert attributes.area_unit("AREA", [(0.5, 5000.0)]) == 10_000.0
     assert attributes.area_unit("AREA", [(0.123, 987654.0)]) is None
+
+
+@pytest.mark.parametrize("cell", ["9" * 400, 10**400, float("inf"), float("nan"), 1e300, "1e400", "9" * 5000])  # fmt: skip
+def test_a_number_beyond_all_measure_is_none(cell):
+    assert attributes.parse(cell).number is None

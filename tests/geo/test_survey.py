@@ -385,3 +385,20 @@ def test_coordinates_before_any_plot_are_an_error_with_their_line():
     source = survey.parse("[地块坐标]\nJ1,1,2215000,37432000\n")
     assert (codes(source), source.refused) == ({"survey_order"}, True)
     assert source.problems[0].where == "第 2 行"
+
+
+@pytest.mark.parametrize("digits", [16, 400, 5000])
+@pytest.mark.parametrize(
+    "written", ["带号=37", "几度分带=3", "5,0.5000", "0.5000", "2215000.000", "37432100.000"]
+)
+def test_numbers_of_any_length_break_nothing(written, digits):
+    """The zone, the width, the count of points, the area and both coordinates of a point."""
+    long = re.sub(r"\d", "9" * digits, written, count=1)
+    source = survey.parse((HEAD + V1).replace(written, long, 1))
+    assert all(problem.message for problem in source.problems)
+
+
+def test_a_coordinate_too_long_is_named_by_its_line():
+    source = survey.parse(HEAD + V1.replace("37432100.000", "9" * 400, 1))
+    assert source.refused
+    assert "第 14 行" in source.problems[0].message

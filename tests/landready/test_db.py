@@ -70,7 +70,7 @@ def test_nobody_reads_as_the_product_in_a_broken_transaction(database):
 
 
 def test_one_machine_has_one_clock(database):
-    assert abs(clock_ahead(database)) < 5
+    assert abs(clock_ahead(database, datetime.now(UTC))) < 5
 
 
 def test_moment_is_told_apart_from_the_clock_of_the_database(database):
@@ -80,4 +80,5 @@ def test_moment_is_told_apart_from_the_clock_of_the_database(database):
 
 
 def test_no_clock_without_a_database():
-    assert clock_ahead(connect("postgresql+psycopg://nobody@127.0.0.1:1/nothing")) is None
+    nowhere = connect("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
+    assert clock_ahead(nowhere, datetime.now(UTC)) is None

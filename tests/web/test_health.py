@@ -15,7 +15,7 @@ def test_ready_with_database_redis_and_one_clock(client: Browser) -> None:
 def test_a_clock_that_is_not_the_databases_is_told(
     client: Browser, monkeypatch: pytest.MonkeyPatch, ahead: float
 ) -> None:
-    monkeypatch.setattr("web.health.clock_ahead", lambda _engine: ahead)
+    monkeypatch.setattr("web.health.clock_ahead", lambda _engine, _now: ahead)
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json["clock"]) == (200, False)
 
@@ -23,6 +23,6 @@ def test_a_clock_that_is_not_the_databases_is_told(
 def test_without_a_database_nothing_is_served(
     client: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("web.health.clock_ahead", lambda _engine: None)
+    monkeypatch.setattr("web.health.clock_ahead", lambda _engine, _now: None)
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json["database"]) == (503, False)

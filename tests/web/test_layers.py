@@ -72,12 +72,14 @@ def test_names_and_capacities_come_from_the_columns_the_engineer_names(water, da
     assert page.count('"type": "Point"') == 3
 
 
-def test_a_capacity_that_is_no_number_refuses_the_whole_version(water, database):
-    waiting = upload(water, hydrants(5, "很多"))
+@pytest.mark.parametrize("said", ["很多", "9" * 30, 10**30])
+def test_a_capacity_that_is_no_number_refuses_the_whole_version(water, database, said):
+    """Digits of any length would be published as an infinite capacity."""
+    waiting = upload(water, hydrants(5, said))
     water.send(f"{waiting.location}/columns", {"column_spare_capacity": "可供容量"})
     answer = water.send(f"{waiting.location}/publish")
     assert answer.status_code == 422
-    assert "“很多”不是一个非负数" in answer.text
+    assert f"“{said}”不是一个非负数" in answer.text
     assert "第 2 行" in answer.text
     with transaction(database, ENGINE) as s:
         assert not s.scalars(select(Layer)).all()
