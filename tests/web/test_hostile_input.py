@@ -116,7 +116,9 @@ def test_signing_in_leads_nowhere_else(target):
     assert local_path(target) is None
 
 
-@pytest.mark.parametrize("body", ["[" * 100_000, '{"a":' * 100_000, "{", "\ufeff", b"\xff"])
+@pytest.mark.parametrize(
+    "body", ["[" * 100_000, '{"a":' * 100_000, "{", "\ufeff", b"\xff", "9" * 5000]
+)
 def test_permit_that_is_no_json_is_told_so(client, people, database, body):
     with transaction(database, ENGINE) as session:
         key = make_key(session, make_organisation(session, "exchange", city=""))
@@ -126,3 +128,26 @@ def test_permit_that_is_no_json_is_told_so(client, people, database, body):
     )
     assert sent.status_code == 400
     assert sent.content_type == "application/problem+json"
+
+
+@pytest.mark.parametrize("digits", [400, 4000])
+def test_permit_with_numbers_of_any_length_is_told_so(client, people, database, digits):
+    with transaction(database, ENGINE) as session:
+        key = make_key(session, make_organisation(session, "exchange", city=""))
+    whole = permit()
+    numbers = [name for name, value in whole.items() if isinstance(value, (int, float))]
+    assert numbers
+    for name in numbers:
+        sent = client.post(
+            "/api/v1/permits",
+            json={**whole, name: int("9" * digits)},
+            headers={"Authorization": f"Bearer {key}"},
+        )
+        assert sent.status_code == 422, name
+    far = json.loads(json.dumps(whole["boundary"]).replace("110.", "9" * digits + ".", 1))
+    sent = client.post(
+        "/api/v1/permits",
+        json={**whole, "boundary": far},
+        headers={"Authorization": f"Bearer {key}"},
+    )
+    assert sent.status_code == 422
