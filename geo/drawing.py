@@ -26,6 +26,8 @@ from geo.source import Record, Source
 from geo.text import decode
 
 FIELDS = ["Layer", "Block", "Text"]
+# Group codes of an INSERT that place its block: point, scales, distances of columns and rows, rotation.
+_PLACING = (10, 20, 41, 42, 44, 45, 50)
 _DEPTH = 8
 _MESH = 16 | 64
 _ESCAPED = re.compile(r"\\U\+([0-9A-Fa-f]{4})")
@@ -129,6 +131,8 @@ def _insert(sheet: _Sheet, entity: Entity, at: _At) -> None:
             name=name[:40],
             limit=_DEPTH,
         )
+    if not all(math.isfinite(entity.number(code)) for code in _PLACING):
+        raise refuse("not_finite", NOT_FINITE, where=at_line(entity.line))
     columns = min(max(entity.whole(70, 1), 1), 10_000)
     rows = min(max(entity.whole(71, 1), 1), 10_000)
     for row in range(rows):

@@ -189,3 +189,33 @@ def test_numbers_that_no_place_has_are_refused_with_their_line(tmp_path, number,
     with pytest.raises(Refused) as refusal:
         entities(tmp_path, bad)
     assert (refusal.value.problem.code, refusal.value.problem.where) == ("not_finite", "第 5 行")
+
+
+LOT = "0 SECTION 2 BLOCKS 0 BLOCK 2 LOT 10 1 20 1 0 LWPOLYLINE 8 a 90 4 70 1 10 1 20 1 10 3 20 1 10 3 20 2 10 1 20 2 0 ENDBLK 0 ENDSEC "
+KINDS = {
+    "lwpolyline": "0 LWPOLYLINE 8 a 90 2 70 1 10 -5 20 0 42 1 10 5 20 0 42 1",
+    "circle": "0 CIRCLE 8 a 10 0 20 0 40 5 230 1",
+    "arc": "0 ARC 8 a 10 0 20 0 40 5 50 10 51 80 230 1",
+    "ellipse": "0 ELLIPSE 8 a 10 0 20 0 11 5 21 1 40 0.5 41 0 42 6.2 230 1",
+    "spline": "0 SPLINE 8 a 70 1 71 1 72 4 73 2 40 0 40 0 40 1 40 1 10 0 20 0 10 5 20 5 41 1 41 1",
+    "insert": "0 INSERT 8 a 2 LOT 10 1 20 2 41 5 42 5 50 90 70 2 71 2 44 30 45 30 230 1",
+    "hatch": "0 HATCH 8 a 2 SOLID 70 1 91 2 92 3 72 1 73 1 93 2 10 0 20 0 42 1 10 9 20 0 42 1 92 1 93 1 72 2 10 3 20 3 40 1 50 0 51 360 73 1 75 0 98 0",
+    "text": "0 TEXT 8 a 10 1 20 1 40 2 50 30 1 K1",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "number", ["NaN", "1e999", "-1e999", "1e300", "-0.0", "9" * 400, "9" * 5000]
+)
+def test_numbers_of_any_size_are_read_or_refused(tmp_path, kind, number):
+    """One value after the other; what is read has places."""
+    words = KINDS[kind].split()
+    for at in range(5, len(words), 2):
+        changed = " ".join([*words[:at], number, *words[at + 1 :]])
+        try:
+            source = read(tmp_path, LOT + ENTITIES.format(changed), areas=False)
+        except Refused:
+            continue
+        for record in source.records:
+            assert record.geometry is None or math.isfinite(record.geometry.length)
