@@ -37,7 +37,8 @@ from landready.plans import Plot, SupplyPlan
 from landready.pushes import Push, PushPlot
 from landready.reservations import Reservation
 from landready.shapes import from_wkb
-from landready.utilities import Utility
+from landready.uploads import Upload
+from landready.utilities import UNITS, Utility
 
 # As many attributes of a facility as a sentence names.
 _NAMED = 3
@@ -172,7 +173,7 @@ def _measured(
             nearest.get(c.id),
             _finite(c.demand_min),
             _finite(c.demand_max),
-            c.demand_unit,
+            c.demand_unit or UNITS[Utility(c.utility)],
             c.id,
             tuple(
                 LayerSeen(one["layer"], one["version"], contents.get(one["layer"], ""))
@@ -186,9 +187,11 @@ def _nearest(session: Session, check_ids: Sequence[int]) -> dict[int, Near]:
     rows = session.execute(
         select(
             NearFacility.check_id, NearFacility.name, NearFacility.distance_m,
-            Facility.attributes, capacity.root().label("root"),
+            Facility.attributes, Upload.mapping, capacity.root().label("root"),
         )
         .join(Facility, Facility.id == NearFacility.facility_id)
+        .join(Layer, Layer.id == Facility.layer_id)
+        .outerjoin(Upload, Upload.id == Layer.upload_id)
         .where(among(NearFacility.check_id, check_ids), NearFacility.rank == 1)
     ).all()  # fmt: skip
     stated = capacity.stated(session, {row.root for row in rows})
@@ -196,12 +199,19 @@ def _nearest(session: Session, check_ids: Sequence[int]) -> dict[int, Near]:
         row.check_id: Near(
             row.name,
             _finite(row.distance_m),
-            {k: str(v) for k, v in list(row.attributes.items())[:_NAMED] if v not in (None, "")},
+            _others(row.attributes, row.mapping or {}),
             _finite(stated[row.root].spare),
             local_date(stated[row.root].stated_at),
         )
         for row in rows
     }
+
+
+def _others(attributes: Mapping[str, Any], mapping: Mapping[str, str]) -> dict[str, str]:
+    """What the enterprise's file says beside name and capacity, which are told as such: `管径 DN200`."""
+    told = set(mapping.values())
+    said = {k: f"{k} {v}" for k, v in attributes.items() if k not in told and v not in (None, "")}
+    return dict(list(said.items())[:_NAMED])
 
 
 def _contents(session: Session, checks: Sequence[Check]) -> dict[int, str]:
