@@ -10,9 +10,11 @@ import shapely
 
 from geo import crs
 from geo.problems import N_, Problem
+from landready import clock
 from landready.answers import Answer, AnswerVerdict
 from landready.settings import Check, Region
 from landready.shapes import to_geojson
+from landready.utilities import MOST
 
 POSITIVE = (AnswerVerdict.READY, AnswerVerdict.READY_BY)
 # Every problem's code begins with the field it is about.
@@ -81,8 +83,9 @@ def word_faults(draft: AnswerDraft, today: date) -> Iterator[Problem]:
     if draft.verdict is AnswerVerdict.NOT_POSSIBLE and not draft.reason:
         yield _fault("reason_missing", N_("无法接入时，请写明原因。"))
     spare = draft.spare_capacity
-    if spare is not None and not (math.isfinite(spare) and spare >= 0):
-        yield _fault("capacity_unusable", N_("可用余量应是不小于 0 的数字；不清楚可以不填。"))
+    if spare is not None and not 0 <= spare <= MOST:  # NaN compares false
+        text = N_("可用余量应是不小于 0、不超过 {most} 的数字；不清楚可以不填。")
+        yield _fault("capacity_unusable", text, most=f"{MOST:,.0f}")
     for name, said in (("works", draft.works), ("reason", draft.reason), ("over", draft.over)):
         if len(said) > _LONGEST:
             yield _fault(
@@ -98,6 +101,8 @@ def _promise_faults(draft: AnswerDraft, today: date) -> Iterator[Problem]:
         yield _fault("ready_by_missing", N_("承诺期限内具备时，请填写完成日期。"))
     elif draft.ready_by <= today:
         yield _fault("ready_by_past", N_("完成日期应是今天以后的日期，写作 2026-12-31 的样子。"))
+    elif clock.too_far(draft.ready_by, today):
+        yield _fault("ready_by_far", clock.TOO_FAR, day=draft.ready_by.isoformat())
 
 
 def _validity_faults(draft: AnswerDraft, today: date) -> Iterator[Problem]:
@@ -109,6 +114,8 @@ def _validity_faults(draft: AnswerDraft, today: date) -> Iterator[Problem]:
             "valid_until_past",
             N_("有效期应是今天以后的日期，写作 2026-12-31 的样子；不填为长期有效。"),
         )
+    elif clock.too_far(until, today):
+        yield _fault("valid_until_far", clock.TOO_FAR, day=until.isoformat())
     elif draft.verdict is AnswerVerdict.READY_BY and done is not None and until < done:
         yield _fault("valid_until_early", N_("有效期早于承诺的完成日期，答复会在完成之前失效。"))
 

@@ -72,7 +72,8 @@ class Line:
 
     @property
     def foreseeable(self) -> bool:
-        return not self.own and not self.unforeseen
+        """Is every required utility there or promised? What the plot itself lacks is the planner's to bring, and told beside it."""
+        return not self.unforeseen
 
     @property
     def ready_on(self) -> date | None:

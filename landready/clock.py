@@ -30,6 +30,9 @@ NAMES = (
     N_("国庆节、中秋节"),
 )
 ONE_DAY = timedelta(days=1)
+# Nobody plans a hundred years ahead: a year was mistyped.
+_FARTHEST = timedelta(days=36_525)
+TOO_FAR = N_("日期 {day} 在一百年以后，请核对年份。")
 # Seconds by which the clocks of a machine and of the database may differ; no certificate may be issued a minute ahead.
 APART_S = 30
 
@@ -52,6 +55,11 @@ class Calendar:
     def is_working(self, day: date) -> bool:
         """Is `day` worked? In a year without announcement: is it Monday to Friday?"""
         return day in self.work or (day.weekday() < 5 and day not in self.off)
+
+
+def too_far(day: date, today: date) -> bool:
+    """Is `day` so far ahead that its year must be wrong? `TOO_FAR` says so."""
+    return day - today > _FARTHEST
 
 
 @dataclass(frozen=True, slots=True)

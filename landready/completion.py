@@ -117,7 +117,7 @@ def reach(
     promises = open_promises(session, works.id)
     if step.done_on or not promises:
         raise Conflict(N_("这个节点已经登记完成，或者工程已经没有需要兑现的承诺。"))
-    _refuse(evidence, today(now))
+    _refuse(evidence, works.starts_on, today(now))
     answers = [session.get_one(Answer, promise.answer_id) for promise in promises]
     if not step.completes:
         _prove(session, settings, step, evidence, answers, account_id, now)
@@ -159,11 +159,14 @@ def _unfinished(session: Session, works_id: int) -> Works:
     return works
 
 
-def _refuse(evidence: Evidence, day: date) -> None:
+def _refuse(evidence: Evidence, start: date, day: date) -> None:
     found = []
     if evidence.done_on is None or evidence.done_on > day:
         text = N_("请填写完成日期，不能晚于今天。")
         found.append(Problem("done_on", "error", text))
+    elif evidence.done_on < start:
+        text = N_("完成日期不能早于工程的开始日期 {start}；确实更早开工的，请先修改开始日期。")
+        found.append(Problem("done_on", "error", text, {"start": start.isoformat()}))
     document = bool(evidence.document_no and evidence.document_on)
     if not (evidence.file or document):
         text = N_("请上传证明材料，或填写文件编号和日期；没有依据不能登记完成。")

@@ -28,12 +28,10 @@ from landready.plans import Plot, SupplyPlan
 from landready.settings import Check as Reach
 from landready.uploads import storable
 from landready.uses import Uses, uses_of
-from landready.utilities import UNITS, Utility
+from landready.utilities import MOST, UNITS, Utility
 
 _TABLE = Path(__file__).parent / "data" / "demand_indices.csv"
 _REASON = 500
-# No plot of the province needs a thousand times the largest city's water: a slip of the pen.
-_MOST = 1e9
 ASK = N_("这项服务没有按用地面积的指标，请填写项目自己的用量。")
 NO_ROW = N_("指标表里没有 {classes} 类用地的指标，请填写项目自己的用量。")
 
@@ -275,7 +273,7 @@ def _faults(low: float | None, high: float | None, reason: str) -> Iterable[Prob
     if (low is None) != (high is None):
         yield Problem("amount_half", "error", N_("请把最小值和最大值都填上，或者都不填。"))
     elif low is not None and high is not None:
-        if not all(math.isfinite(x) and 0 <= x <= _MOST for x in (low, high)):
+        if not all(math.isfinite(x) and 0 <= x <= MOST for x in (low, high)):
             yield Problem("amount_odd", "error", N_("用量应是不小于 0 的数字。"))
         elif low > high:
             yield Problem("amount_turned", "error", N_("最小值大于最大值，请核对。"))

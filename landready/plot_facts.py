@@ -33,11 +33,10 @@ from landready.facts import (
 from landready.layers import Facility, Layer
 from landready.leaning import among
 from landready.listings import Listing
-from landready.plans import Plot, SupplyPlan
+from landready.plans import Plot, SupplyPlan, Upload
 from landready.pushes import Push, PushPlot
 from landready.reservations import Reservation
 from landready.shapes import from_wkb
-from landready.uploads import Upload
 from landready.utilities import UNITS, Utility
 
 # As many attributes of a facility as a sentence names.

@@ -8,12 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from geo.problems import N_, Problem
 from landready import capacity, demand
-from landready.answer_rules import AnswerDraft
+from landready.answer_rules import POSITIVE, AnswerDraft
 from landready.answers import Answer
 from landready.capacity import Stated
 from landready.clock import today as local_date
@@ -222,6 +222,24 @@ def record(
                 )
             )
         session.flush()
+
+
+def given_up(session: Session, answer: Answer) -> Reservation | None:
+    """What the version before a positive answer held and nothing holds any more: its point is at no facility."""
+    if answer.verdict not in POSITIVE:
+        return None
+    pair = (
+        Reservation.plot_id == answer.plot_id,
+        Reservation.utility == answer.utility,
+        Reservation.enterprise_id == answer.enterprise_id,
+    )
+    rows = session.scalars(
+        select(Reservation)
+        .where(*pair, or_(Reservation.answer_id == answer.id, Reservation.state_at == answer.answered_at))
+        .order_by(Reservation.id.desc())
+    )  # fmt: skip
+    newest = rows.first()
+    return newest if newest and newest.answer_id != answer.id else None
 
 
 def expires(answer: Answer, days: int, day: date) -> date:

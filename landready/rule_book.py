@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Mapped, Session, aliased, joinedload, mapped_column, relationship
 
 from geo.problems import N_, Problem
+from landready import cities, clock
 from landready.clock import today as local_date
 from landready.db import Base, Id, Role, actor_of, as_engine
 from landready.errors import BadSettings, Conflict, Invalid, NotFound
@@ -274,6 +275,11 @@ def _problems(
         found.append(Problem("exemption_lifts", "error", N_("请选择例外涉及的条件。")))
     if wish.start is None or wish.end is None or wish.start < today or wish.end < wish.start:
         found.append(_days())
+    elif clock.too_far(wish.end, today):
+        day = {"day": wish.end.isoformat()}
+        found.append(Problem("exemption_days", "error", clock.TOO_FAR, day))
+    if wish.city not in cities.names():
+        found.append(Problem("exemption_city", "error", N_("没有这个市县。")))
     if unknown:
         text = N_("本市县没有这些地块编号：{codes}。")
         found.append(Problem("exemption_plots", "error", text, {"codes": "、".join(unknown[:10])}))

@@ -9,7 +9,7 @@ from typing import Any
 from geo import attributes
 from geo.problems import N_, Problem
 from landready import clock
-from landready.utilities import UNITS, Utility
+from landready.utilities import MOST, UNITS, Utility
 
 _CUBIC = r"(?:m3|立方米|方|吨|t)"
 # Units that a column may name besides the utility's own: (pattern, factor); no factor: it cannot be compared.
@@ -45,6 +45,9 @@ def amount(cell: attributes.Value | None, times: float, row: int) -> float | Pro
         return None
     if cell.number is None or cell.number < 0:
         text = N_("可供容量“{value}”不是一个非负数。")
+        return Problem("capacity_unreadable", "error", text, {"value": cell.raw[:40]}, row)
+    if cell.number * times > MOST:
+        text = N_("可供容量“{value}”太大，请核对数字和单位。")
         return Problem("capacity_unreadable", "error", text, {"value": cell.raw[:40]}, row)
     return cell.number * times
 

@@ -73,11 +73,13 @@ def give_first_design(session: Session, item_id: int, *, now: datetime) -> Item:
 
     Raises:
         NotFound, NotAllowed: not an item of the asking handler.
-        Conflict: given already, or the item is over.
+        Conflict: no connection with external works, given already, or the item is over.
     """
     item = _locked(session, item_id)
     if party_of(item, actor_of(session)) is not Party.HANDLER:
         raise NotAllowed
+    if not item.external_works:
+        raise Conflict(N_("只有涉及外线工程的接入事项需要反馈首次设计方案。"))
     if item.first_design_at:
         raise Conflict(N_("首次设计方案已经反馈过。"))
     _still_open(item)

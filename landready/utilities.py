@@ -14,6 +14,8 @@ class Utility(StrEnum):
     CABLE_TV = "cable_tv"
 
 
+# More than any utility gives or anybody needs, in its unit: a number of another unit, or a slip of the hand.
+MOST = 1e9
 # The unit in which capacity and demand of a utility are told; they are compared as numbers, so there is one of each.
 UNITS = {
     Utility.WATER: "m³/d",

@@ -16,8 +16,8 @@ from landready.errors import Conflict, Invalid
 from landready.inbox import PlotPage, plot_page, push_page
 from web import answer_form
 from web.answer_form import Form
+from web.answer_words import tell_saved
 from web.auth import public
-from web.filters import label
 from web.limits import limiter
 from web.session import database, now, settings
 
@@ -89,15 +89,7 @@ def answer(token: str, plot_id: int, utility: str) -> ResponseReturnValue:
         except Invalid as refused:
             form = answer_form.typed(request.form, refused.problems)
             return _shown(token, link, page, form), 422
-        flash(
-            _(
-                "已保存：%(plot)s %(utility)s，%(verdict)s（第 %(n)s 版）。",
-                plot=page.line.plot.name or page.line.plot.code,
-                utility=label(utility, "utility"),
-                verdict=label(made.verdict, "verdict"),
-                n=made.version,
-            )
-        )
+        tell_saved(page.line.plot, made)
         return redirect(url_for(".push", token=token), 303)
 
 

@@ -38,8 +38,8 @@ from landready.utilities import Utility
 from push import status
 from web import answer_form, answer_maps, maps
 from web.answer_form import Form
+from web.answer_words import tell_saved
 from web.auth import only
-from web.filters import label
 from web.session import capacity_words, database, now, settings
 
 pages = Blueprint("answers", __name__)
@@ -127,15 +127,7 @@ def answer(push_id: int, plot_id: int, utility: str) -> ResponseReturnValue:
     _attach([made])
     for dispute_id in request.form.getlist("dispute", type=int):
         disputing.correct(database(), dispute_id, "", now())
-    flash(
-        _(
-            "已保存：%(plot)s %(utility)s，%(verdict)s（第 %(n)s 版）。",
-            plot=page.line.plot.name or page.line.plot.code,
-            utility=label(utility, "utility"),
-            verdict=label(made.verdict, "verdict"),
-            n=made.version,
-        )
-    )
+    tell_saved(page.line.plot, made)
     if "onward" in request.form and page.next:
         return redirect(answer_maps.plot_url(push_id, page.next), 303)
     return redirect(url_for(".push", push_id=push_id), 303)

@@ -90,8 +90,8 @@ def test_not_concerned_needs_nothing(case: Case, session: Session) -> None:
     assert (answer.version, answer.connection_point, answer.reason) == (1, None, "")
 
 
-@pytest.mark.parametrize("spare", [-0.1, math.nan, math.inf])
-def test_spare_capacity_is_a_finite_number_from_zero(case: Case, spare: float) -> None:
+@pytest.mark.parametrize("spare", [-0.1, math.nan, math.inf, 1e30])
+def test_spare_capacity_is_a_number_from_zero_that_can_be(case: Case, spare: float) -> None:
     assert case.codes(case.draft(spare_capacity=spare)) == ["capacity_unusable"]
 
 
@@ -102,6 +102,13 @@ def test_spare_capacity_of_zero_is_said_not_missing(case: Case, session: Session
 @pytest.mark.parametrize("day", [date.min, TODAY])
 def test_validity_ends_after_today(case: Case, day: date) -> None:
     assert case.codes(case.draft(valid_until=day)) == ["valid_until_past"]
+
+
+def test_a_year_that_was_mistyped_is_asked_about(case: Case) -> None:
+    far = date(9999, 12, 31)
+    assert case.codes(case.draft(valid_until=far)) == ["valid_until_far"]
+    draft = case.draft(verdict=READY_BY, works="DN300", ready_by=far)
+    assert case.codes(draft) == ["ready_by_far"]
 
 
 def test_validity_does_not_end_before_the_promised_date(case: Case) -> None:

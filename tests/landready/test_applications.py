@@ -377,8 +377,16 @@ def told_of(world: World, days: int) -> int:
         return len(session.scalars(select(Reminder).where(Reminder.clock == "first_design")).all())
 
 
+def test_a_first_design_is_of_a_connection_with_external_works(world: World) -> None:
+    world.submit()
+    with pytest.raises(Conflict), transaction(world.database, world.actor(world.water)) as session:
+        give_first_design(session, world.items[1], now=NOW)
+
+
 def test_the_handler_gives_the_first_design_once(world: World) -> None:
     world.submit()
+    with transaction(world.database, world.actor(world.water)) as session:
+        declare_external_works(session, world.settings.clocks, world.items[1])
     for who, error in (
         (world.owner, NotAllowed),
         (world.power, NotFound),

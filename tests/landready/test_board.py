@@ -48,6 +48,13 @@ def test_utility_that_nobody_promised_cannot_be_foreseen_and_is_named(standing):
     assert [c.utility for c in found.unforeseen] == [WATER]
 
 
+def test_what_the_plot_itself_lacks_is_told_beside_the_quarter_not_in_its_stead():
+    title = (Words("没有净地依据", {}),)
+    assert line(cell(WATER, "ready"), own=title).quarter == "now"
+    promised = cell(POWER, "ready_by", date(2027, 3, 31))
+    assert line(cell(WATER, "ready"), promised, own=title).quarter == "2027Q1"
+
+
 def test_plot_with_everything_there_is_ready_now():
     assert line(cell(WATER, "ready"), cell(POWER, "ready")).quarter == "now"
 

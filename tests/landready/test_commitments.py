@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from landready import answering, clock, commitments, gate, misses, reminders, replanning, suspending
 from landready.answering import AnswerDraft
 from landready.answers import Answer, AnswerVerdict
-from landready.completion import Evidence, plan_milestone, reach
+from landready.completion import Evidence, describe, plan_milestone, reach
 from landready.db import ENGINE, Actor, transaction
 from landready.errors import Conflict, Invalid, NotFound
 from landready.ledger import Outcome, Promise, outcome, record, records, slip_days
@@ -289,6 +289,18 @@ def test_nothing_is_done_without_evidence_and_a_day(case: Case, evidence: Eviden
         case.reach(evidence)
     assert case.ledger() == [(0, "open", SOON, SOON)]
     assert case.said() == ["ready_by"]
+
+
+def test_nothing_is_done_before_the_works_began(case: Case) -> None:
+    case.promise()
+    yesterday = TODAY - timedelta(days=1)
+    with pytest.raises(Invalid) as refused:
+        case.reach(Evidence(yesterday, "验收〔2026〕1号", TODAY))
+    assert "不能早于工程的开始日期" in refused.value.problems[0].message
+    with transaction(case.engine, case.water) as session:
+        describe(session, case.works()[0], "新建泵站", "", yesterday)
+    case.reach(Evidence(yesterday, "验收〔2026〕1号", TODAY))
+    assert case.said() == ["ready_by", "ready"]
 
 
 def test_a_step_on_the_way_is_recorded_and_keeps_no_promise(case: Case) -> None:

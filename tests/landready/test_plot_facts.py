@@ -11,7 +11,13 @@ from tests import factories as make
 def test_nearest_facility_is_told_with_what_its_columns_say_beside_name_and_capacity(
     database, settings
 ):
-    columns = {"名称": "主管 1", "可供容量": 300, "申明日期": "2026-03-01", "管径": "DN200", "备注": ""}
+    columns = {
+        "名称": "主管 1",
+        "可供容量": 300,
+        "申明日期": "2026-03-01",
+        "管径": "DN200",
+        "备注": "",
+    }
     with transaction(database, ENGINE) as session:
         water = make.make_enterprise(session, "water")
         upload = make.make_upload(

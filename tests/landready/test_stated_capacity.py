@@ -50,6 +50,8 @@ def test_nothing_written_is_not_stated_and_no_number_is_no_zero():
     assert stated_capacity.amount(parse("0"), 1, 1) == 0.0
     assert stated_capacity.amount(parse("1.5"), 10_000, 1) == 15_000.0
     assert stated_capacity.amount(parse("充足"), 1, 7).row == 7
+    assert "太大" in stated_capacity.amount(parse("1e10"), 1, 7).message
+    assert "太大" in stated_capacity.amount(parse("1e6"), 10_000, 7).message
     assert stated_capacity.amount(parse("-3"), 1, 1).code == "capacity_unreadable"
 
 

@@ -76,6 +76,18 @@ def test_the_plot_page_tells_range_rows_and_that_nobody_checked_them(town: Town)
     assert "这项服务没有按用地面积的指标，请填写项目自己的用量。" in text
 
 
+def test_a_correction_that_gives_the_reservation_up_says_so_once(town: Town) -> None:
+    town.answer(0)
+    assert "已释放" not in town.page(f"/pushes/{town.push}", town.engineer)
+    lon, lat = metres(50, 60)
+    for told in (1, 0):
+        town.answer(0, lon=f"{lon:.7f}", lat=f"{lat:.7f}")
+        text = town.page(f"/pushes/{town.push}", town.engineer)
+        assert text.count("预留的 150 m³/d 已释放，这一版没有预留") == told
+    town.answer(0, verdict="not_possible", reason="无容量")
+    assert "已释放" not in town.page(f"/pushes/{town.push}", town.engineer)
+
+
 def test_capacity_is_shown_with_its_age(town: Town) -> None:
     for text in (
         town.page(f"/plots/{town.plots[0]}"),

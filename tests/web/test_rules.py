@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from landready import clock
 from landready.db import ENGINE, transaction
 from landready.rule_book import Rule
-from tests.factories import HAIKOU, make_plan
+from tests.factories import HAIKOU, make_account, make_plan, make_supervisor
 
 
 @pytest.fixture
@@ -49,6 +49,21 @@ def test_an_exception_names_its_plots_by_code(client, people, sign_in, database,
     assert made.status_code == 303, made.text
     with transaction(database, ENGINE) as session:
         assert session.scalar(select(Rule.plots).where(Rule.kind == "exemption")) == ids
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"), [({"end": "9999-12-31"}, "请核对年份"), ({"city": "999999"}, "没有这个市县")]
+)
+def test_an_exception_for_no_place_or_for_ever_is_refused(
+    client, people, sign_in, database, exception, wrong, said
+):
+    with transaction(database, ENGINE) as session:
+        province = make_account(session, make_supervisor(session, city=""))
+    sign_in(client, province)
+    refused = client.send("/rules/exemptions", {**exception, **wrong})
+    assert refused.status_code == 422
+    assert said in refused.text
+    assert count(database) == 0
 
 
 def test_an_exception_ends_once(client, people, sign_in, database, exception):
