@@ -42,7 +42,11 @@ def answer(request: dict[str, Any]) -> None:
 
 def _rows(path: Path, limits: dict[str, int]) -> list[list[str]]:
     bounds = archive.Bounds(limits["unpacked_mb"] << 20, limits["ratio"], limits["members"])
-    archive.check_workbook(path, path.parent, bounds)
+    try:
+        archive.check_workbook(path, path.parent, bounds)
+    except Refused as refused:
+        # No archive at all: a picture, GeoJSON, a workbook of before 2007.
+        raise _no_workbook() if refused.problem.code == "zip_damaged" else refused from refused
     try:
         book = openpyxl.reader.excel.load_workbook(
             path, read_only=True, data_only=True, keep_links=False
@@ -53,9 +57,12 @@ def _rows(path: Path, limits: dict[str, int]) -> list[list[str]]:
     except Refused:
         raise
     except _DAMAGED as error:
-        raise refuse(
-            "not_xlsx", N_("文件不是可读的 XLSX 表格。请用下载的表格填写后原样保存。")
-        ) from error
+        raise _no_workbook() from error
+
+
+def _no_workbook() -> Refused:
+    text = N_("文件不是可读的 XLSX 表格。请在“用表格答复”页下载表格，填写后原样保存，再上传。")
+    return refuse("not_xlsx", text)
 
 
 def _bounded(rows: Iterable[tuple[object, ...]], most: int) -> Iterator[list[str]]:

@@ -112,7 +112,7 @@ def invalid(record: Record, shape: BaseGeometry, system: str) -> Problem:
 
 
 def area_differs(record: Record, shape: BaseGeometry, declared: float, area: float) -> Problem:
-    """A warning: the declared area (m²) is not the measured one."""
+    """A warning: the declared area (m²) is not the measured one; `percent` is how much more was declared, negative: less."""
     centre = shape.representative_point()
     return Problem(
         "area_differs",

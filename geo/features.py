@@ -88,7 +88,8 @@ def measure(source: Source, terms: Terms) -> Result:
         return result
     result.source_crs = crs.epsg_name(system)
     _transform(rows, system, terms, result)
-    _declare(source.fields, result)
+    if terms.kind == "plots":  # a network and a permit declare no area of their own
+        _declare(source.fields, result)
     result.refused = result.refused or not result.features
     return result
 

@@ -112,7 +112,7 @@ def create_organisation(session: Session, form: OrganisationForm) -> Organisatio
     """Register an organisation.
 
     Raises:
-        Invalid: what cannot be right, or a credit code that is registered for this kind already.
+        Invalid: what cannot be right, a credit code that is registered for this kind already, or another's name.
     """
     code = identifiers.tidy(form.credit_code)
     if found := problems.errors(_organisation_problems(session, form, code)):
@@ -142,7 +142,7 @@ def change_organisation(
 
     Raises:
         NotFound: there is none.
-        Invalid: what cannot be right, or a credit code of another organisation of this kind.
+        Invalid: what cannot be right, or a credit code or name of another organisation of this kind.
     """
     kept = session.get(Organisation, organisation_id)
     if kept is None:
@@ -209,6 +209,9 @@ def _organisation_problems(
         found.append(_fault("kind", N_("请选择单位类别。")))
     if not 0 < len(form.name.strip()) <= 200:
         found.append(_fault("name", N_("请填写单位名称，不超过 200 个字。")))
+    elif form.kind != "owner" and _namesake(session, form, own):
+        text = N_("同一市县已有同类单位叫“{name}”，请核对，不要重复登记。")
+        found.append(_fault("name", text, name=form.name.strip()))
     if len(form.name_en.strip()) > 200:
         found.append(_fault("name_en", N_("英文名称不超过 200 个字符。")))
     found += _city_problems(form)
@@ -229,6 +232,17 @@ def _organisation_problems(
         text = N_("建设单位按信用代码与规划许可匹配，请填写统一社会信用代码。")
         found.append(_fault("credit_code", text))
     return found
+
+
+def _namesake(session: Session, form: OrganisationForm, own: int | None) -> bool:
+    """Is there another of this kind, city and name? Owners may share a name: their credit code tells them apart."""
+    same = select(Organisation.id).where(
+        Organisation.kind == form.kind,
+        Organisation.city == form.city,
+        func.lower(Organisation.name) == form.name.strip().lower(),
+        Organisation.id.is_distinct_from(own),
+    )
+    return session.scalar(same.limit(1)) is not None
 
 
 def _city_problems(form: OrganisationForm) -> list[Problem]:

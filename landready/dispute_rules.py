@@ -13,6 +13,7 @@ from shapely.geometry.base import BaseGeometry
 from geo.problems import N_, Problem
 from landready.answer_rules import distance_m
 from landready.settings import Check, Region
+from landready.shapes import turned
 
 _TABLE = Path(__file__).parent / "data" / "dispute_grounds.csv"
 # As in the file, here so that they are translated; a test compares them.
@@ -95,6 +96,12 @@ def faults(
         yield Problem("mark_long", "error", text, {"limit": CORNERS}, where="mark")
         return
     for row, at in enumerate(draft.mark, 1):
+        if turned(at):
+            text = N_(
+                "标记的第 {row} 行经度、纬度好像填反了：经度在前，例如 110.3491234, 20.0312345。"
+            )
+            yield Problem("mark_unusable", "error", text, {"row": row}, where="mark")
+            continue
         if not (abs(at[0]) <= 180 and abs(at[1]) <= 90):  # NaN compares false
             text = N_("标记的第 {row} 行应是经度、纬度两个数字，例如 110.3491234, 20.0312345。")
             yield Problem("mark_unusable", "error", text, {"row": row}, where="mark")

@@ -62,7 +62,7 @@ def redraft(session: Session, plan: SupplyPlan, upload: Upload) -> None:
 
 def _draw(session: Session, plan: SupplyPlan, upload: Upload) -> None:
     if plan.state != "draft":
-        raise Conflict(N_("供地计划已经发布，不能再修改。"))
+        raise Conflict(N_("供地计划已经下发，不能再修改。"))
     declared = System(plan.use_system) if plan.use_system else None
     plots, found = draft_plots(upload.features, upload.mapping, declared)
     sure = "shift" in confirmations.confirmed(upload)

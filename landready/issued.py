@@ -23,6 +23,7 @@ from landready.organisations import Organisation
 from landready.seal import Seal
 
 _NUMBER = re.compile(r"\d{6}-\d{6,9}")
+_WITHOUT_DASH = re.compile(r"(\d{6})(\d{6,9})")
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—−", "-"))
 
 
@@ -73,8 +74,10 @@ class Issued:
 
 
 def number_in(text: str) -> str:
-    """Return what somebody typed as a certificate's number is written: no blanks, plain digits and hyphen."""
-    return "".join(unicodedata.normalize("NFKC", text).translate(_DASHES).split())
+    """Return what somebody typed as a certificate's number is written: no blanks, plain digits, hyphen after the city."""
+    number = "".join(unicodedata.normalize("NFKC", text).translate(_DASHES).split())
+    parts = _WITHOUT_DASH.fullmatch(number)
+    return "-".join(parts.groups()) if parts else number
 
 
 def find(session: Session, number: str, now: datetime) -> Issued:

@@ -37,6 +37,13 @@ class Result:
         return not (self.blockers or self.said)
 
 
+_NONE = {
+    "listed": N_("没有可以上架或恢复的地块。"),
+    "suspended": N_("没有上架中的地块，没有可以暂停的。"),
+    "withdrawn": N_("没有上架或暂停中的地块，没有可以撤回的。"),
+}
+
+
 def fitting(lines: Sequence[PlotLine], action: str) -> list[int]:
     """Return the plots for which an action could mean something: what a planner means by "all"."""
     states = {line.plot.id: line.listing.state if line.listing else "" for line in lines}
@@ -44,6 +51,18 @@ def fitting(lines: Sequence[PlotLine], action: str) -> list[int]:
         return [x.plot.id for x in lines if x.may_list or states[x.plot.id] == "suspended"]
     from_ = ("listed",) if action == "suspended" else ("listed", "suspended")
     return [number for number, state in states.items() if state in from_]
+
+
+def all_fitting(lines: Sequence[PlotLine], action: str) -> set[int]:
+    """Return what `fitting` finds.
+
+    Raises:
+        Invalid: nothing.
+    """
+    found = set(fitting(lines, action))
+    if not found and action in ACTIONS:
+        raise Invalid((Problem("none_fits", "error", _NONE[action], where="plot"),))
+    return found
 
 
 def move_plots(
@@ -81,7 +100,7 @@ def _move(
     open_ = listing is not None and listing.state in ("listed", "suspended")
     try:
         if open_ and listing is not None:
-            planner.change_listing(session, listing.id, action, reason, gate, now)
+            planner.change_listing(session, line.plot.id, listing.id, action, reason, gate, now)
         elif action == "listed":
             with session.begin_nested():
                 account_id = actor_of(session).account_id

@@ -215,16 +215,24 @@ def list_plots(
 
 
 def change_listing(
-    session: Session, listing_id: int, state: str, reason: str, gate: Gate, now: datetime
+    session: Session,
+    plot_id: int,
+    listing_id: int,
+    state: str,
+    reason: str,
+    gate: Gate,
+    now: datetime,
 ) -> Listing:
-    """Suspend, resume, withdraw or mark as sold (landready.gate.move_listing), with a reason that everybody sees.
+    """Suspend, resume, withdraw or mark as sold a plot's listing (landready.gate.move_listing), with a reason for everybody.
 
     What puts land on the market is the gate's verdict; a reason beside it is welcome and not asked for.
 
     Raises:
         Invalid: the reason is missing or too long.
-        NotFound, Conflict, NotReady: as the gate says; the session can still be used.
+        NotFound, Conflict, NotReady: as the gate says, or not this plot's; the session can still be used.
     """
+    if session.scalar(select(Listing.plot_id).where(Listing.id == listing_id)) != plot_id:
+        raise NotFound
     reason = reason_of(state, reason)
     with session.begin_nested():
         return move_listing(session, listing_id, state, reason, gate, now)

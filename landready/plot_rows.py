@@ -134,7 +134,7 @@ def _check_area(plot: DraftPlot, area: Value | None, problems: list[Problem]) ->
                 plot, "warning", "area_differs",
                 N_("申报面积 {declared} 平方米，与按坐标计算的 {area} 平方米相差 {percent}%。请核对。"),
                 declared=round(declared, 2), area=round(plot.area_m2, 2),
-                percent=round(abs(declared / plot.area_m2 - 1) * 100, 2),
+                percent=f"{(declared / plot.area_m2 - 1) * 100:+.2f}",
             )
         )  # fmt: skip
 

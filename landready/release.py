@@ -60,9 +60,9 @@ def release(
     if plan is None:
         raise NotFound
     if plan.state != "draft":
-        raise Conflict(N_("供地计划已经发布，不能再次发布。"))
+        raise Conflict(N_("供地计划已经下发，不能再次下发。"))
     if found := may_release(plan):
-        raise Invalid(found, N_("供地计划还有错误，不能发布。"))
+        raise Invalid(found, N_("供地计划还有错误，不能下发。"))
     plan.state, plan.released_at, plan.released_by = "released", now, account_id
     session.flush()
     due = clock.due(clock.today(now), settings.clocks.answer_days)

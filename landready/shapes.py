@@ -20,6 +20,11 @@ SRID = 4490
 _DIGITS = 9
 
 
+def turned(at: tuple[float, float]) -> bool:
+    """Do longitude and latitude (degrees) surely stand in each other's place: impossible as they are, possible the other way?"""
+    return abs(at[0]) <= 90 < abs(at[1]) <= 180
+
+
 def to_geojson(stored: WKBElement) -> dict[str, Any]:
     """Return a stored geometry as a GeoJSON geometry, coordinates rounded to a tenth of a millimetre."""
     return geojson_of(shapely.from_wkb(stored.desc))

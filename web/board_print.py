@@ -41,7 +41,7 @@ def _printed(line: Line) -> str:
         before.append(_fit(label(cell.standing, "standing") + by, _CELL))
     after = quarter(line.quarter)
     if not line.foreseeable:
-        after = _("%(when)s，缺：%(what)s", when=after, what=_("、").join(lacking(line)))
+        after = _("%(when)s，缺：%(what)s", when=after, what=" ".join(lacking(line)))
     return "".join([*before, _fit(verdict(line), _VERDICT), _fit(after, _WHEN)])
 
 

@@ -29,9 +29,9 @@ def of_cell(cell: Cell) -> list[str]:
 
 
 def lacking(line: Line) -> list[str]:
-    """Name what a plot lacks: utilities in a word each, then what is wrong with the plot itself."""
-    utilities = [label(cell.utility, "utility") for cell in line.unforeseen]
-    return utilities + [told(words) for words in line.own]
+    """Name what a plot lacks, a line each: its utilities in one, then what is wrong with the plot itself in a sentence each."""
+    utilities = _("、").join(label(cell.utility, "utility") for cell in line.unforeseen)
+    return [utilities] * bool(utilities) + [told(words) for words in line.own]
 
 
 def verdict(line: Line) -> str:

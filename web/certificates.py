@@ -33,7 +33,7 @@ def search() -> ResponseReturnValue:
 @pages.get("/certificates/<number>")
 @public
 def certificate(number: str) -> ResponseReturnValue:
-    found = issued.find(database(), number, now())
+    found = issued.find(database(), issued.number_in(number), now())
     told = request.args.get("sha256", "")
     shown: dict[str, object] = {
         "issued": found,

@@ -61,6 +61,7 @@ def escalated() -> ResponseReturnValue:
         today=clock.today(now()),
         working_days=clock.working_days,
         days=settings().clocks.escalate_days,
+        notices_from=settings().clocks.notices_from,
     )
 
 

@@ -180,6 +180,7 @@ def _page(dispute_id: int, problems: Sequence[Problem] = (), *, pausing: bool = 
         plot=found.plot,
         clock=deadlines.clock_of(database(), found),
         reminders=reminders.reminders_of_dispute(database(), found.id),
+        notices_from=settings().clocks.notices_from,
         today=clock.today(now()),
         source=settings().clocks.dispute_source,
         newer=disputing.newer_version(database(), found),

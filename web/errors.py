@@ -6,14 +6,14 @@ from typing import Any
 
 from apiflask import APIFlask
 from apiflask.exceptions import HTTPError
-from flask import Response, g, jsonify, make_response, render_template, request
+from flask import Response, g, jsonify, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from geo.problems import N_
-from landready.db import collided
+from landready.db import Role, collided
 from landready.errors import (
     Busy,
     Conflict,
@@ -24,7 +24,9 @@ from landready.errors import (
     NotReady,
     NotSignedIn,
 )
+from web.auth import HOME
 from web.filters import place, sentence
+from web.language import came_from
 
 STATUS: dict[type[LandreadyError], int] = {
     NotFound: 404,
@@ -43,6 +45,7 @@ _SAID = {
     403: N_("您的岗位没有这项权限。"),
     404: N_("没有这项内容，或者它不属于您的单位。"),
     405: N_("这个地址不支持这种操作。"),
+    414: N_("网址太长。请从页面上的链接进入，或减少筛选条件。"),
     413: N_("文件太大，请拆分后再上传。"),
     429: N_("尝试次数过多，请几分钟后再试。"),
     503: N_("有人正在修改同一内容，您的操作没有保存，数据没有改变。请再试一次。"),
@@ -121,8 +124,15 @@ def _http(error: Exception) -> ResponseReturnValue:
     status = error.code or 500
     if status < 400:
         return error.get_response()
-    text = gettext(_SAID[status]) if status in _SAID else (error.description or error.name)
-    return _answer(status, text, [])
+    return _answer(status, _told(status, error.description or error.name), [])
+
+
+def _told(status: int, otherwise: str) -> str:
+    """Say what a status means; a system is told in the library's words what we have none for, a person never."""
+    text = _SAID.get(status)
+    if text is None and not request.path.startswith("/api/"):
+        text = _SAID[400 if status < 500 else 500]
+    return gettext(text) if text else otherwise
 
 
 def _again() -> ResponseReturnValue:
@@ -142,7 +152,7 @@ def _unforeseen(error: Exception) -> ResponseReturnValue:
 def _api_error(error: HTTPError) -> Any:  # noqa: ANN401 - APIFlask's own idea of a response
     """APIFlask's own faults (a body that does not fit the schema), told like every other."""
     details: list[dict[str, object]] = [{"message": str(error.detail)}] if error.detail else []
-    return _answer(error.status_code, error.message or "", details)
+    return _answer(error.status_code, _told(error.status_code, error.message or ""), details)
 
 
 def _answer(
@@ -151,8 +161,12 @@ def _answer(
     if request.path.startswith("/api/"):
         return problem(status, text, details, kind)
     g.failed = True  # what is shown besides asks nothing more of this request's transaction
-    page = "fragments/error.html" if "HX-Request" in request.headers else "error.html"
-    return render_template(page, status=status, text=text, details=details), status
+    if "HX-Request" in request.headers:
+        page = render_template("fragments/error.html", status=status, text=text, details=details)
+        return page, status
+    role = g.actor.role if "actor" in g else Role.PUBLIC
+    ways = {"back": came_from(), "home": url_for(HOME.get(role, "land.home"))}
+    return render_template("error.html", status=status, text=text, details=details, **ways), status
 
 
 def problem(status: int, text: str, details: list[dict[str, object]], kind: str = "") -> Response:

@@ -36,11 +36,15 @@ def home() -> ResponseReturnValue:
     asked = {name: value for name in _FILTERS if (value := request.args.get(name))}
     page = min(max(1, request.args.get("page", 1, type=int)), 10_000)
     listings, total = search(database(), wish, page)
+    pages = -(-total // PAGE)
+    if total and not listings:  # an old address, or one made by hand
+        page = pages
+        listings, total = search(database(), wish, page)
     shown = {
         "listings": listings,
         "total": total,
         "page": page,
-        "pages": -(-total // PAGE),
+        "pages": pages,
         "map": maps.draw(
             settings(),
             [[_shape(x) for x in listings]],

@@ -32,9 +32,9 @@ def move(plan_id: int) -> ResponseReturnValue:
     lines = progress.plot_lines(database(), found.plots, settings().gate, now())
     action = request.form.get("action", "")
     chosen = set(request.form.getlist("plot", type=int))
-    if "all" in request.form:
-        chosen = set(market.fitting(lines, action))
     try:
+        if "all" in request.form:
+            chosen = market.all_fitting(lines, action)
         results = market.move_plots(
             database(),
             lines,

@@ -96,8 +96,12 @@ def add_account(organisation_id: int) -> ResponseReturnValue:
 @pages.post("/accounts/<int:account_id>/state")
 @only(Role.ADMIN)
 def account_state(account_id: int) -> ResponseReturnValue:
-    active = request.form.get("active") == "yes"
-    account = accounts.set_active(database(), account_id, active=active)
+    account = accounts.account_of(database(), account_id)
+    wish = request.form.get("active")
+    if wish not in ("yes", "no"):
+        raise Invalid((Problem("active_unknown", "error", N_("请选择启用或停用账号。")),))
+    active = wish == "yes"
+    accounts.set_active(database(), account_id, active=active)
     flash(
         _("已启用账号 %(name)s。", name=account.username)
         if active

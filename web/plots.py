@@ -56,7 +56,9 @@ def list_one(plot_id: int) -> ResponseReturnValue:
 def change_listing(plot_id: int, listing_id: int) -> ResponseReturnValue:
     wish, reason = request.form.get("state", ""), request.form.get("reason", "")
     try:
-        moved = planner.change_listing(database(), listing_id, wish, reason, settings().gate, now())
+        moved = planner.change_listing(
+            database(), plot_id, listing_id, wish, reason, settings().gate, now()
+        )
     except NotReady as error:
         return _plot_page(plot_id, refused=error.blockers), 409
     except Invalid as error:

@@ -287,8 +287,11 @@ def submit(page: Page) -> None:
     expect(page.get_by_label("用地面积")).not_to_have_value("")
     expect(row(page, page.locator(".form-table"), "联系电话")).to_contain_text("许可证")
     page.get_by_label("联系电话").fill("13911112222")
+    asked: list[str] = []
+    page.once("dialog", lambda dialog: accept(dialog, asked))
     page.get_by_role("button", name="核对无误，提交申请").click()
     expect(page.get_by_role("status").filter(has_text="申请已提交")).to_be_visible()
+    assert "申请内容不能再改" in asked[0]
     phone = row(page, page.locator(".form-table"), "联系电话")
     expect(phone).to_contain_text("13911112222")
     expect(phone).to_contain_text("原值：13800000000")

@@ -63,6 +63,13 @@ def test_an_area_more_than_three_permille_off_is_a_warning(tmp_path):
         assert (reading.accepted, codes(reading)) == (True, expected)
 
 
+def test_kinds_that_declare_no_area_are_not_compared(tmp_path):
+    path = geojson(tmp_path, SQUARE, area_m2=1.0)
+    assert codes(read(path, region=HAINAN)) == {"area_differs"}
+    for kind in ("facilities", "service_areas"):
+        assert codes(read(path, region=HAINAN, kind=kind)) == set()
+
+
 def test_a_bow_tie_is_an_error_and_never_mended(tmp_path):
     bow = Polygon([(110.35, 20.02), (110.36, 20.03), (110.36, 20.02), (110.35, 20.03)])
     reading = read(geojson(tmp_path, bow), region=HAINAN)

@@ -124,6 +124,12 @@ def test_declared_area_is_read_in_its_unit_and_compared(session, office):
     assert [(p.code, p.row, p.severity) for p in problems_of(plan)] == [
         ("area_differs", 2, "warning")
     ]
+    more = (25_000 / plan.plots[1].area_m2 - 1) * 100
+    assert problems_of(plan)[0].params["percent"] == f"{more:+.2f}"
+    rows[1]["properties"]["面积(公顷)"] = "0.25"
+    less = draft(session, office, *rows, mapping=mapping)
+    (told,) = [p for p in problems_of(less) if p.code == "area_differs"]
+    assert told.params["percent"].startswith("-")
 
 
 def test_ratio_in_words_is_a_warning(session, office):

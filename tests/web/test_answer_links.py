@@ -236,7 +236,9 @@ def test_the_enterprise_chooses_its_channel_and_addresses(
     people: People, client: Browser, sign_in: SignIn
 ) -> None:
     sign_in(client, people.water)
-    assert "现在只放进收件箱" in client.get("/channels").text
+    page = client.get("/channels").text
+    assert "现在只放进收件箱" in page
+    assert 'value="portal" checked' in page
     answer = client.send("/channels/addresses", {"kind": "email", "address": "a@water.example"})
     assert answer.status_code == 303
     assert "a@water.example" in client.get("/channels").text

@@ -85,3 +85,21 @@ def test_the_sheet_speaks_the_readers_language(
     sign_in(client, people.water)
     client.send("/language/en")
     assert sheet(client, push).worksheets[0].cell(2, 1).value == "Plot code"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.png", b"\x89PNG\r\n\x1a\n"),
+        ("a.geojson", b'{"type":"FeatureCollection"}'),
+        ("a.xlsx", b""),
+    ],
+)
+def test_what_is_no_workbook_is_told_so_and_where_to_get_one(
+    people: People, client: Browser, sign_in: SignIn, push: int, name: str, content: bytes
+) -> None:
+    sign_in(client, people.water)
+    answer = client.send(f"/pushes/{push}/sheet", {"sheet": (io.BytesIO(content), name)})
+    assert answer.status_code == 422
+    assert "不是可读的 XLSX 表格" in answer.text
+    assert "压缩" not in answer.text

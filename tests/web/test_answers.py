@@ -409,3 +409,12 @@ def test_a_projects_push_takes_no_answers_of_plots(desk: Desk, people: People) -
     path = f"/pushes/{push}/plots/{desk.plots[0]}/water"
     assert desk.browser.get(path).status_code == 404
     assert desk.browser.send(path, ready()).status_code == 404
+
+
+def test_longitude_and_latitude_in_each_others_place_are_told_as_that(desk: Desk) -> None:
+    form = ready()
+    form["lon"], form["lat"] = form["lat"], form["lon"]
+    answer = desk.browser.send(desk.url(), form)
+    assert answer.status_code == 422
+    assert "接入点的经度、纬度好像填反了" in answer.text
+    assert "应是数字" not in answer.text

@@ -14,7 +14,7 @@ from landready import board
 from landready.db import ENGINE, transaction
 from landready.plans import Plot
 from tests.web.files import plots_geojson
-from tests.web.test_plans import answer_all, released
+from tests.web.test_plans import answer_all, draft_of, released
 
 FORMULA = '=HYPERLINK("http://x","y")'
 
@@ -44,6 +44,19 @@ def test_cell_tells_its_state_in_a_symbol_and_a_word_and_the_blocker_with_its_nu
     assert "海口供电局：答复为无法接入：变电站余量 300 kW，需要 450 kW" in page
     assert "2026 年第 3 季度" in page
     assert "缺：供电" in page
+
+
+def test_what_is_lacking_stands_on_a_line_each(office, database):
+    made, _page = draft_of(office, plots_geojson("A-1"))
+    assert (
+        office.send(f"{made}/release").status_code == 303
+    )  # and nobody says that the land is clear
+    answer_all(database, utility="water")
+    page = office.get(made).text
+    assert re.search(
+        r'<br><span class="source">缺：供电</span><br><span class="source">[^<]*净地[^<]*。</span>',
+        page,
+    )
 
 
 def test_filters_narrow_the_rows_and_the_address_can_be_sent_to_a_colleague(office, address):

@@ -92,3 +92,12 @@ def test_a_late_answer_shows_what_was_computed_in_its_stead(
         text = client.get(page).text
         assert "超期未答复" in text
         assert "暂定（系统测算）：附近没有找到设施" in text
+
+
+def test_who_waits_for_notices_is_told_when_they_go_out(
+    people: People, client: Browser, sign_in: SignIn, push: int, settings: Settings
+) -> None:
+    said = f"通知在工作日 {settings.clocks.notices_from} 时起发出"
+    sign_in(client, people.office)
+    for page in ("/escalations", f"/pushes/{push}/clock"):
+        assert said in client.get(page).text

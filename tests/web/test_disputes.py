@@ -215,3 +215,12 @@ def test_a_response_that_says_nothing_is_refused(line: Line) -> None:
     for body in ({}, {"response": "upheld"}, {"response": "sustained", "reason": "x"}):
         assert line.post(body).status_code == 422
     assert line.count(DisputeStep) == 0
+
+
+def test_a_mark_with_longitude_and_latitude_swapped_is_told_as_that(line: Line) -> None:
+    swapped = "\n".join(", ".join(reversed(at.split(", "))) for at in MARK.splitlines())
+    browser = line.as_(line.people.office)
+    answer = browser.send(f"/answers/{line.answer}/dispute", line.form(mark=swapped))
+    assert answer.status_code == 422
+    assert "标记的第 1 行经度、纬度好像填反了" in answer.text
+    assert line.count(Dispute) == 0

@@ -129,3 +129,9 @@ def test_suspended_offer_stays_in_the_open_data_and_a_sold_one_leaves(
         move_listing(session, land.listings[1], "sold", "成交", settings.gate, NOW)
     (feature,) = client.get("/land/offers.geojson").get_json(force=True)["features"]
     assert (feature["id"], feature["properties"]["state"]) == (land.listings[0], "suspended")
+
+
+def test_a_page_beyond_the_last_shows_the_last(client, land):
+    page = client.get("/?page=99").text
+    assert "乙地块" in page
+    assert "目前没有上架的地块" not in page

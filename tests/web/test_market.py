@@ -231,6 +231,25 @@ def test_moves_of_many_without_a_reason_or_a_plot_change_nothing(market, office,
     assert [x.state for x in market.rows(Listing)] == ["listed"]
 
 
+@pytest.mark.parametrize(
+    ("action", "said"), [("suspended", "没有可以暂停的"), ("withdrawn", "没有可以撤回的")]
+)
+def test_all_of_none_says_that_none_can_be_moved_so(market, office, action, said):
+    form = {"action": action, "reason": "复核", "all": "1"}
+    answer = office.send(f"/plans/{market.plan_id}/listings", form)
+    assert answer.status_code == 422
+    assert said in answer.text
+    assert "请至少选择" not in answer.text
+
+
+def test_a_listing_is_moved_at_the_address_of_its_own_plot_only(market, office):
+    listing = market.list(1)
+    form = {"state": "sold", "reason": "已成交"}
+    assert office.send(f"/plots/{market.plots[0]}/listing/{listing}", form).status_code == 404
+    assert [x.state for x in market.rows(Listing)] == ["listed"]
+    assert office.send(f"/plots/{market.plots[1]}/listing/{listing}", form).status_code == 303
+
+
 def test_nothing_done_is_a_conflict(market, office):
     answer = office.send(
         f"/plans/{market.plan_id}/listings", {"action": "listed", "plot": [market.plots[2]]}

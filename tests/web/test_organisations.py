@@ -278,6 +278,38 @@ def test_admin_cannot_lock_the_door_behind_himself(admin: Browser, people: Peopl
     assert admin.get("/organisations").status_code == 200
 
 
+def test_an_account_changes_only_when_the_form_says_how(
+    admin: Browser, people: People, database: Engine
+) -> None:
+    for wish in ({}, {"active": ""}, {"active": "maybe"}):
+        for account in (people.water, people.admin):
+            answer = admin.send(f"/accounts/{account.id}/state", wish)
+            assert answer.status_code == 422
+            assert "请选择启用或停用账号" in answer.text
+    with transaction(database, ENGINE) as session:
+        assert all(session.scalars(select(Account.active)))
+
+
+def test_organisation_of_a_name_that_is_registered_is_refused(admin: Browser) -> None:
+    first = admin.send("/organisations/new", _organisation()).location
+    for name in ("三亚示范供水公司", " 三亚示范供水公司 "):
+        answer = admin.send("/organisations/new", _organisation(name=name))
+        assert answer.status_code == 422
+        assert "已有同类单位叫“三亚示范供水公司”" in answer.text
+    other = admin.send("/organisations/new", _organisation(name="三亚第二供水公司")).location
+    assert admin.send(f"{other}/edit", _organisation()).status_code == 422
+    assert admin.send(f"{first}/edit", _organisation(phone="0898-20000001")).status_code == 303
+    elsewhere = _organisation(city="460100")
+    assert admin.send("/organisations/new", elsewhere).status_code == 303
+
+
+def test_owners_may_share_a_name(admin: Browser) -> None:
+    owner = _organisation(kind="owner", name="同名置业", city="", utilities=[])
+    for code in (CREDIT_CODE, "91460000000000289N"):
+        answer = admin.send("/organisations/new", {**owner, "credit_code": code})
+        assert answer.status_code == 303, answer.text
+
+
 def test_a_key_is_shown_once_and_worthless_once_revoked(
     admin: Browser, people: People, database: Engine
 ) -> None:

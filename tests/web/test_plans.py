@@ -457,3 +457,11 @@ def test_a_page_number_out_of_range_is_no_fault(office):
         assert office.get(f"/plans?page={page}").status_code == 200
     address = released(office)
     assert office.get(f"{address}?page=99").status_code == 200
+
+
+def test_large_capacities_are_written_with_their_digits(office, database):
+    released(office)
+    answer_all(database, utility="power", spare_capacity=1_234_567.0)
+    page = office.get(f"/plots/{plot_ids(database)[0]}").text
+    assert "1,234,567 kW" in page
+    assert "e+06" not in page

@@ -1,7 +1,8 @@
-// Small manners for forms: a submit shows that it is under way and cannot be sent twice; a form may ask first.
+// Small manners for forms: a submit shows that it is under way and cannot be sent twice; a form, its button or the choice in it may ask first.
 document.addEventListener('submit', function (event) {
   const form = event.target;
-  const question = form.dataset.confirm;
+  const asking = [event.submitter, form.querySelector('option:checked[data-confirm]'), form];
+  const question = asking.map(one => one && one.dataset.confirm).find(Boolean);
   if (question && !window.confirm(question)) { event.preventDefault(); return; }
   if (form.classList.contains('busy')) { event.preventDefault(); return; }
   if (form.method === 'post') form.classList.add('busy');
