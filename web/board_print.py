@@ -40,8 +40,8 @@ def _printed(line: Line) -> str:
         by = f" {cell.by:%Y-%m}" if cell.by else ""
         before.append(_fit(label(cell.standing, "standing") + by, _CELL))
     after = quarter(line.quarter)
-    if not line.foreseeable:
-        after = _("%(when)s，缺：%(what)s", when=after, what=" ".join(lacking(line)))
+    if what := lacking(line):
+        after = _("%(when)s，缺：%(what)s", when=after, what=" ".join(what))
     return "".join([*before, _fit(verdict(line), _VERDICT), _fit(after, _WHEN)])
 
 
