@@ -40,12 +40,14 @@ def workbook(plan_id: int) -> ResponseReturnValue:
 @only(Role.OFFICE, Role.SUPERVISOR)
 def document(plan_id: int) -> ResponseReturnValue:
     found, lines = _lines(plan_id)
+    sums = board_choice.sums(lines)
+    rows = max(len(sums.stages), len(sums.quarters), len(sums.missing) + 1)
     html = render_template(
         "plans/board_pdf.html",
         plan=found,
         head=board_print.head(list(settings().gate.utilities)),
-        pages=board_print.pages(lines),
-        sums=board_choice.sums(lines),
+        pages=board_print.pages(lines, rows),
+        sums=sums,
         wish=wished(),
         quarter_word=quarter,
         moment_now=now(),

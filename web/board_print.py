@@ -1,6 +1,9 @@
 """The board's rows for paper, set like a printed list in letters of one width: tables of 2,000 rows take WeasyPrint a minute."""
 
+import re
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from math import ceil
 from unicodedata import east_asian_width
 
 from flask_babel import gettext as _
@@ -12,48 +15,73 @@ from web.filters import label, sentence
 from web.quarters import planned, quarter
 
 # Half-width letters a column takes; a line of A4 across holds 218 at 7 pt.
-_CODE, _USE, _AREA, _PLANNED, _CELL, _VERDICT, _WHEN = 17, 17, 8, 16, 19, 14, 30
-_PAGE = 52
+_CODE, _USE, _AREA, _PLANNED, _CELL, _VERDICT, _WHEN = 18, 17, 8, 17, 18, 14, 34
+# Lines on a page; what the title and each row of the sums take of the first.
+_PAGE, _TITLE, _SUM = 52, 6, 1.6
+# A text breaks after a blank and after every letter that is not ASCII.
+_PIECE = re.compile(r"[!-~]+ ?|.")
 
 
 def head(utilities: Sequence[Utility]) -> str:
-    parts = [
-        _fit(_("地块编号"), _CODE), _fit(_("用途"), _USE), _fit("hm²", _AREA, right=True), " ",
-        _fit(_("计划供应时间"), _PLANNED),
-        *(_fit(label(u, "utility"), _CELL) for u in utilities),
-        _fit(_("结论"), _VERDICT), _("接入条件齐备"),
-    ]  # fmt: skip
-    return "".join(parts)
+    return "\n".join(
+        _set([
+            (_("地块编号"), _CODE), (_("用途"), _USE), (f"{'hm²':>{_AREA - 1}}", _AREA), ("", 1),
+            (_("计划供应时间"), _PLANNED),
+            *((label(u, "utility"), _CELL) for u in utilities),
+            (_("结论"), _VERDICT), (_("接入条件齐备"), _WHEN),
+        ])
+    )  # fmt: skip
 
 
-def pages(lines: Sequence[Line]) -> Iterator[str]:
-    for start in range(0, len(lines), _PAGE):
-        yield "\n".join(_printed(line) for line in lines[start : start + _PAGE])
+def pages(lines: Sequence[Line], sums: int) -> Iterator[str]:
+    """Fill page after page with whole plots; the first stands below so many rows of sums."""
+    room, page = _PAGE - _TITLE - ceil(_SUM * sums), list[str]()
+    for line in lines:
+        printed = _set(_row(line))
+        if page and len(page) + len(printed) > room:
+            yield "\n".join(page)
+            room, page = _PAGE, []
+        page += printed
+    yield "\n".join(page)
 
 
-def _printed(line: Line) -> str:
-    before = [
-        _fit(line.code, _CODE), _fit(sentence(line.use) if line.use else "", _USE),
-        _fit(f"{line.hectares:,.2f}", _AREA, right=True), " ", _fit(planned(line.planned) if line.planned else "", _PLANNED),
-    ]  # fmt: skip
-    for cell in line.cells:
-        by = f" {cell.by:%Y-%m}" if cell.by else ""
-        before.append(_fit(label(cell.standing, "standing") + by, _CELL))
-    after = quarter(line.quarter)
+def _row(line: Line) -> list[tuple[str, int]]:
+    when = quarter(line.quarter)
     if what := lacking(line):
-        after = _("%(when)s，缺：%(what)s", when=after, what=" ".join(what))
-    return "".join([*before, _fit(verdict(line), _VERDICT), _fit(after, _WHEN)])
+        when = _("%(when)s，缺：%(what)s", when=when, what=" ".join(what))
+    return [
+        (line.code, _CODE), (sentence(line.use) if line.use else "", _USE),
+        (f"{line.hectares:>{_AREA - 1},.2f}", _AREA), ("", 1), (planned(line.planned) if line.planned else "", _PLANNED),
+        *(
+            (label(c.standing, "standing") + (f" {c.by:%Y-%m}" if c.by else ""), _CELL)
+            for c in line.cells
+        ),
+        (verdict(line), _VERDICT), (when, _WHEN),
+    ]  # fmt: skip
 
 
-def _fit(text: str, width: int, *, right: bool = False) -> str:
-    """Cut or fill a text to so many half-width letters; the last stays empty."""
-    kept, used = "", 0
-    for letter in text.replace("\n", " "):
-        wide = 2 if east_asian_width(letter) in "WF" else 1
-        if used + wide > width - 1:
-            kept = kept[:-1] + "…" if kept else ""
-            used = sum(2 if east_asian_width(one) in "WF" else 1 for one in kept)
-            break
-        kept, used = kept + letter, used + wide
-    gap = " " * (width - 1 - used)
-    return gap + kept + " " if right else kept + gap + " "
+def _set(row: list[tuple[str, int]]) -> list[str]:
+    """Set the texts of a row side by side, each in as many lines as its column takes."""
+    columns = [_broken(text, width - 1) for text, width in row]
+    return [
+        "".join(part + " " * (width - _wide(part)) for part, (_text, width) in zip(parts, row, strict=True)).rstrip()
+        for parts in zip_longest(*columns, fillvalue="")
+    ]  # fmt: skip
+
+
+def _broken(text: str, width: int) -> list[str]:
+    """Break a text into lines of so many half-width letters, between words where it can."""
+    lines, line = [], ""
+    for piece in _PIECE.findall(text.replace("\n", " ")):
+        if line and _wide(line + piece.rstrip()) > width:
+            lines.append(line.rstrip())
+            line = ""
+        while len(piece) > width:
+            lines.append(piece[:width])
+            piece = piece[width:]
+        line += piece
+    return [*lines, line]
+
+
+def _wide(text: str) -> int:
+    return len(text) + sum(east_asian_width(letter) in "WF" for letter in text)

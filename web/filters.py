@@ -354,6 +354,10 @@ def day(value: date | None) -> str:
     return format_date(value, "yyyy-MM-dd") if value else "—"
 
 
+def month(value: date) -> str:
+    return str(format_date(value, "MMM"))
+
+
 def moment(value: datetime | None) -> str:
     return format_datetime(value, "yyyy-MM-dd HH:mm") if value else "—"
 
@@ -382,6 +386,7 @@ def init_app(app: Flask) -> None:
         "percent": percent,
         "quantity": quantity,
         "day": day,
+        "month": month,
         "moment": moment,
         "planned": planned,
         "city": city,

@@ -27,11 +27,13 @@ PROMISES = {
 }
 # So far back, and so far ahead at the most; what lies beyond is cut off at the edge.
 _BACK, _AHEAD = timedelta(days=183), timedelta(days=3 * 366)
+# Percent of the width from which on no name of a month fits in.
+_FIT = 94
 
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """The beginning of a month; `labelled` where there is room for its name."""
+    """The beginning of a month; `labelled` where there is room for its name, first of all in January."""
 
     day: date
     left: float
@@ -58,6 +60,9 @@ class Chart:
     def last(self) -> date:
         return self.first + timedelta(days=self.days)
 
+    def holds(self, day: date) -> bool:
+        return self.first <= day <= self.last
+
 
 def chart(lines: Iterable[Line], today: date) -> Chart:
     """Return the span that holds these works and today, in whole months and with room to move an end to the right."""
@@ -75,8 +80,9 @@ def chart(lines: Iterable[Line], today: date) -> Chart:
         days,
         today,
         [
-            Month(m, round(100 * (m - first).days / days, 3), number % step == 0)
-            for number, m in enumerate(months)
+            Month(m, left, (m.month - 1) % step == 0 and left < _FIT)
+            for m in months
+            for left in [round(100 * (m - first).days / days, 3)]
         ],
     )
 

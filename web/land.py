@@ -107,6 +107,7 @@ def listing(listing_id: int) -> ResponseReturnValue:
         today=today,
         now=now(),
         map=drawn,
+        legend_entries=_legend(found, points),
         records=ledger.records(database(), who, today),
         promises=ledger.promises_for(database(), found.plot_id),
     )
@@ -142,6 +143,16 @@ def _wish() -> Wish:
 def _hectares(name: str) -> float | None:
     value = request.args.get(name, type=float)
     return value * 10_000 if value is not None and 0 <= value < 1e9 else None
+
+
+def _legend(found: Listing, points: list[maps.Shape]) -> list[tuple[str, str]]:
+    """Return colour and meaning of what is on the map of one listing."""
+    plot = maps.COLOURS[_shape(found, link=False).colour], label(found.state, "listing")
+    utilities = dict.fromkeys(point.colour for point in points)
+    return [
+        plot,
+        *((maps.COLOURS[u], _("%(utility)s企业的接入点", utility=label(u, "utility"))) for u in utilities),
+    ]  # fmt: skip
 
 
 def _shape(found: Listing, *, link: bool = True) -> maps.Shape:

@@ -8,17 +8,20 @@ from typing import Any
 import pytest
 import shapely
 from playwright.sync_api import Dialog, Locator, Page, expect
+from sqlalchemy import Engine
 
 from landready.clock import today
+from landready.db import ENGINE, transaction
 from landready.permit_fields import example
 from landready.shapes import geojson_of
 from tests.acceptance.conftest import Cast, Product, Visit
-from tests.factories import PASSWORD, feature, metres, square
+from tests.factories import PASSWORD, feature, make_account, make_organisation, metres, square
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.browser]
 
 PLAN = "二季度工业用地计划"
 PROJECT = "金盘物流园"
+OTHERS = ("department", "supervisor", "admin")
 READY_BY = (today(datetime.now(UTC)) + timedelta(days=90)).isoformat()
 
 # What a screen reader or a phone would stumble over; each line says what and where.
@@ -61,6 +64,15 @@ def look(page: Page, heading: str) -> None:
     page.set_viewport_size(wide)
 
 
+def look_in_english(page: Page) -> None:
+    """English words are longer: the page is no wider than a phone with them either."""
+    page.get_by_role("button", name="English").click()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    look(page, page.get_by_role("heading", level=1).inner_text())
+    page.get_by_role("button", name="中文").click()
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+
+
 def sign_in(page: Page, username: str) -> Page:
     page.get_by_role("link", name="登录").click()
     look(page, "登录")
@@ -91,8 +103,9 @@ def choose(page: Page, label: str, content: bytes) -> None:
 
 
 def test_land_is_listed_once_water_and_power_can_reach_it_and_its_owner_is_connected(
-    product: Product, visit: Visit, cast: Cast
+    product: Product, visit: Visit, cast: Cast, database: Engine
 ) -> None:
+    hire_others(database)
     planner, water, power = (sign_in(visit(), name) for name in ("planner", "water", "power"))
     upload_mend_and_release(planner)
     answer_ready(water)
@@ -110,6 +123,7 @@ def test_land_is_listed_once_water_and_power_can_reach_it_and_its_owner_is_conne
         move_on(water, state)
         see_the_move(owner, state)
     see_it_connected(owner)
+    look_at_main_pages(planner, water, power, owner, *(sign_in(visit(), n) for n in OTHERS))
     for name in product.processes:
         assert "Traceback" not in product.log(name), product.log(name)
 
@@ -325,3 +339,23 @@ def see_it_connected(page: Page) -> None:
     look(page, PROJECT)
     page.get_by_role("link", name="我的项目").first.click()
     expect(page.get_by_text("1 / 2 项已办结")).to_be_visible()
+
+
+def hire_others(engine: Engine) -> None:
+    """Those who have no part in the story but look on; everybody signs in by the name of the role."""
+    with transaction(engine, ENGINE) as session:
+        for role in OTHERS:
+            make_account(session, make_organisation(session, role), username=role, full_name=role)
+
+
+def look_at_main_pages(*pages: Page) -> None:
+    """What each role sees first, and the board and the plot with its answers."""
+    for page in pages:
+        page.goto(page.locator(".site-nav a").first.get_attribute("href") or "")
+        look(page, page.get_by_role("heading", level=1).inner_text())
+        look_in_english(page)
+    planner = pages[0]
+    for link in (PLAN, "JP-1"):
+        planner.get_by_role("link", name=link, exact=True).first.click()
+        expect(planner.get_by_role("heading", level=1)).to_have_text(link)
+        look_in_english(planner)

@@ -11,10 +11,12 @@ import pytest
 from sqlalchemy import select
 
 from landready import board
+from landready.board_lines import Line, Words
 from landready.db import ENGINE, transaction
 from landready.plans import Plot
 from tests.web.files import plots_geojson
 from tests.web.test_plans import answer_all, draft_of, released
+from web import board_print
 
 FORMULA = '=HYPERLINK("http://x","y")'
 
@@ -115,6 +117,21 @@ def test_pdf_is_chinese_with_its_fonts_embedded(office, address):
     inside = b"".join(zlib.decompress(one) for one in streams)
     assert re.search(rb"/FontName ?/\w+\+Noto-Sans-Mono-CJK", inside)
     assert b"/FontFile3" in inside
+
+
+def test_paper_says_all_that_is_missing_and_its_rows_begin_below_the_sums(app):
+    own = tuple(Words(f"缺少第 {n} 项净地证明文件", {}) for n in range(9))
+    lines = [
+        Line(n, f"A-{n}", "", "", 10_000, "", False, "blocked", "", (), own) for n in range(30)
+    ]
+    with app.test_request_context():
+        first, *more = board_print.pages(lines, sums=9)
+    assert first.startswith("A-0 ")
+    assert first.count("\n") < more[0].count("\n") < 52
+    printed = "\n".join([first, *more])
+    assert re.findall(r"A-(\d+) ", printed) == [str(n) for n in range(30)]
+    assert re.sub(r"\s", "", printed).count("缺少第8项净地证明文件") == 30
+    assert "…" not in printed
 
 
 def test_files_hold_what_the_filters_left(office, address):

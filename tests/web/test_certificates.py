@@ -95,6 +95,7 @@ def test_anybody_finds_a_certificate_by_its_number_however_it_is_typed(client, o
     assert page.status_code == 200
     for word in ("现行有效", "海口市自然资源和规划局", "具备上架条件", "企业确认", "成立"):
         assert word in page.text
+    assert re.search(r">没有算出用量</td>", page.text)
     assert "现行有效" in client.get("/certificates/460100000001").text
     for wrong in ("460100-000003", "460100000003", "x", "1' or '1'='1"):
         assert client.get(f"/certificates/{wrong}").status_code == 404

@@ -83,6 +83,7 @@ def test_empty_supermarket_says_what_it_waits_for(client, database):
 
 def test_listing_tells_each_answer_with_standing_and_age_and_who_is_late(land, client):
     page = client.get(f"/land/{land.listings[1]}").text
+    assert "供水企业的接入点" in page
     assert page.count("企业确认</td>") == 2
     assert page.count("12 天前") == 2
     assert "沉默燃气" in page

@@ -154,3 +154,21 @@ def test_the_chart_holds_every_bar_and_today() -> None:
         assert 0 <= start < end < 100
     assert 0 < drawn.at(TODAY) < 100
     assert drawn.months[0].left == 0
+
+
+def test_a_bar_beyond_the_chart_says_until_when_it_goes(desk: Desk) -> None:
+    far = TODAY + timedelta(days=5 * 366)
+    answer = desk.browser.send(f"/works/{desk.works}/replan", {"ends_on": far, "reason": "停工"})
+    assert answer.status_code == 303
+    page = desk.planner.get("/works").text
+    assert f"{far} →" in page
+    assert 'class="gantt-step last"' not in page
+
+
+@pytest.mark.parametrize("days", [100, 500, 1000])
+def test_every_january_on_the_chart_is_labelled_where_its_name_fits(days: int) -> None:
+    line = Line(Works(starts_on=TODAY), (), Progress.PLANNED, TODAY, TODAY + timedelta(days), None)
+    drawn = chart([line], TODAY)
+    januaries = [m for m in drawn.months if m.day.month == 1 and m.left < 90]
+    assert all(m.labelled for m in januaries)
+    assert sum(m.labelled for m in drawn.months) <= 14
