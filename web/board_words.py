@@ -31,7 +31,7 @@ def of_cell(cell: Cell) -> list[str]:
 def lacking(line: Line) -> list[str]:
     """Name what a plot lacks, a line each: its utilities in one, then what is wrong with the plot itself in a sentence each."""
     utilities = _("、").join(label(cell.utility, "utility") for cell in line.unforeseen)
-    return [utilities] * bool(utilities) + [told(words) for words in line.own]
+    return [*filter(None, [utilities]), *(told(words) for words in line.own)]
 
 
 def verdict(line: Line) -> str:
