@@ -13,7 +13,7 @@ from geo.problems import N_, Problem
 from landready import clock
 from landready.answers import Answer, AnswerVerdict
 from landready.settings import Check, Region
-from landready.shapes import to_geojson
+from landready.shapes import to_geojson, turned
 from landready.utilities import MOST
 
 POSITIVE = (AnswerVerdict.READY, AnswerVerdict.READY_BY)
@@ -135,7 +135,13 @@ def point_faults(
         yield Problem("point_missing", "error", text, where=code)
         return
     if not (abs(at[0]) <= 180 and abs(at[1]) <= 90):  # NaN compares false
-        text = N_("接入点经纬度应是数字：经度在前，例如 110.3491234；纬度在后，例如 20.0312345。")
+        text = (
+            N_(
+                "接入点的经度、纬度好像填反了：经度在前，例如 110.3491234；纬度在后，例如 20.0312345。"
+            )
+            if turned(at)
+            else N_("接入点经纬度应是数字：经度在前，例如 110.3491234；纬度在后，例如 20.0312345。")
+        )
         yield Problem("point_unusable", "error", text, where=code)
         return
     metres = distance_m(at, plot, region)

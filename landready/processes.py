@@ -54,7 +54,7 @@ def write_configuration(settings: Settings, address: Address) -> Path:
     python = sys.executable
     web = [
         *(python, "-m", "gunicorn", "wsgi:application", "--bind", address.netloc),
-        *("--worker-class", "web.worker.Worker", "--workers", "2", "--threads", "4", "--preload"),
+        *("--worker-class", "gthread", "--workers", "2", "--threads", "4", "--preload"),
         *("--graceful-timeout", "10", "--access-logfile", "-", "--no-control-socket"),
         *("--logger-class", "web.access_log.AccessLog"),
     ]

@@ -1,14 +1,14 @@
 """The answer form: what a person typed becomes a draft, and a draft becomes what the form shows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from math import nan
 
-from geo.problems import N_, Problem
+from geo.problems import Problem
 from landready.answer_rules import FIELDS, AnswerDraft
 from landready.answers import Answer, AnswerVerdict
-from landready.shapes import to_geojson, turned
+from landready.shapes import to_geojson
 
 # What a form carries besides the plot and the utility.
 NAMES = (
@@ -74,24 +74,7 @@ def read(form: Mapping[str, str], plot_id: int = 0, utility: str = "") -> Answer
 
 def typed(form: Mapping[str, str], problems: Sequence[Problem]) -> Form:
     """Return the form as it was sent, so that nothing typed is lost."""
-    return Form(
-        {name: form.get(name, "") for name in NAMES},
-        tuple(_turned(p) if turned(_point(form)) else p for p in problems),
-    )
-
-
-def _turned(problem: Problem) -> Problem:
-    """Say of a point that cannot be used that its numbers stand in each other's place."""
-    if problem.code != "point_unusable":
-        return problem
-    text = N_(
-        "接入点的经度、纬度好像填反了：经度在前，例如 110.3491234；纬度在后，例如 20.0312345。"
-    )
-    return replace(problem, text=text)
-
-
-def _point(form: Mapping[str, str]) -> tuple[float, float]:
-    return _number(form.get("lon", "")), _number(form.get("lat", ""))
+    return Form({name: form.get(name, "") for name in NAMES}, tuple(problems))
 
 
 def of_draft(draft: AnswerDraft) -> Form:
