@@ -11,20 +11,11 @@ import openpyxl.reader.excel
 from geo import archive
 from geo.errors import Refused, refuse
 from geo.problems import N_
+from geo.tables import DAMAGED
 
 # A sheet of answers is far below these; what is above is no sheet of ours.
 _COLUMNS = 40
 _LENGTH = 5_000
-_DAMAGED = (
-    KeyError,
-    ValueError,
-    TypeError,
-    OSError,
-    SyntaxError,
-    IndexError,
-    AttributeError,
-    EOFError,
-)
 
 
 def answer(request: dict[str, Any]) -> None:
@@ -56,7 +47,7 @@ def _rows(path: Path, limits: dict[str, int]) -> list[list[str]]:
         return list(_bounded(sheet.iter_rows(values_only=True), limits["features"]))
     except Refused:
         raise
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise _no_workbook() from error
 
 

@@ -30,7 +30,8 @@ _Y = ("lat", "latitude", "纬度", "北纬", "y", "北坐标")
 _CELL = 32 << 20
 # How many rows of titles may stand above a header.
 _TITLES = 10
-_DAMAGED = (
+# What openpyxl raises at a workbook that is damaged.
+DAMAGED = (
     KeyError,
     ValueError,
     TypeError,
@@ -39,6 +40,7 @@ _DAMAGED = (
     IndexError,
     AttributeError,
     EOFError,
+    OverflowError,
 )
 
 
@@ -88,7 +90,7 @@ def read_xlsx(path: Path, asked: Asked) -> Source:
         )
     except Refused:
         raise
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise _damaged() from error
 
 

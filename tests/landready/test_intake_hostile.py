@@ -1,8 +1,10 @@
 """What hostile files cannot do to the reader, its machine and its neighbours."""
 
+import io
 import sqlite3
 import struct
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import shapely
 
 from landready import intake
 from landready.settings import Upload
+from tests.fuzz.seeds import honest
 from tests.readings import (
     HAINAN,
     SQUARE,
@@ -221,3 +224,17 @@ def test_a_file_that_is_zip_and_tar_at_once_is_refused(tmp_path):
     data[257:262] = b"ustar"
     path.write_bytes(data)
     assert codes(read(path)) == {"send_zip"}
+
+
+@pytest.mark.parametrize("style", ["9" * 40, "-1", "x", ""])
+def test_workbook_with_an_impossible_style_is_damaged(tmp_path, style):
+    book = io.BytesIO(honest()["wkt.xlsx"])
+    changed = tmp_path / "a.xlsx"
+    with zipfile.ZipFile(book) as whole, zipfile.ZipFile(changed, "w") as made:
+        for name in whole.namelist():
+            data = whole.read(name)
+            if name == "xl/styles.xml":
+                assert b'numFmtId="0"' in data
+                data = data.replace(b'numFmtId="0"', f'numFmtId="{style}"'.encode())
+            made.writestr(name, data)
+    assert "unreadable" not in codes(read(changed, region=HAINAN))
