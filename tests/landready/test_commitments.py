@@ -43,12 +43,17 @@ from tests.factories import (
 TODAY = clock.today(datetime.now(UTC))
 SOON, LATER = TODAY + timedelta(days=60), TODAY + timedelta(days=90)
 TERMS: Clocks = load(env={}).clocks
-PAPER = Evidence(TODAY, "验收〔2026〕1号", TODAY)
 READY_BY = AnswerVerdict.READY_BY
 
 
 def actor(organisation: Organisation) -> Actor:
     return Actor(organisation.role, organisation.id, None, organisation.city)
+
+
+def paper() -> Evidence:
+    """Evidence of the day on which it is given: works that began today are not done before."""
+    day = clock.today(datetime.now(UTC))
+    return Evidence(day, "验收〔2026〕1号", day)
 
 
 def at(day: date) -> datetime:
@@ -255,7 +260,7 @@ def test_works_of_another_enterprise_look_like_nobodys(case: Case) -> None:
 
 def test_completion_with_a_document_makes_a_new_answer_ready(case: Case) -> None:
     case.promise()
-    case.reach(PAPER)
+    case.reach(paper())
     assert case.ledger() == [(0, "kept", SOON, SOON)]
     assert case.said() == ["ready_by", "ready"]
 
@@ -307,19 +312,19 @@ def test_a_step_on_the_way_is_recorded_and_keeps_no_promise(case: Case) -> None:
     case.promise()
     with transaction(case.engine, case.water) as session:
         plan_milestone(session, case.works()[0], "沟槽开挖", TODAY + timedelta(days=9))
-    case.reach(PAPER, completes=False)
+    case.reach(paper(), completes=False)
     assert case.said() == ["ready_by"]
     with pytest.raises(Conflict):
-        case.reach(PAPER, completes=False)
+        case.reach(paper(), completes=False)
 
 
 def test_completed_works_do_not_change_any_more(case: Case) -> None:
     case.promise()
-    case.reach(PAPER)
+    case.reach(paper())
     with pytest.raises(Conflict):
         case.replan(LATER)
     with pytest.raises(Conflict):
-        case.reach(PAPER)
+        case.reach(paper())
     with pytest.raises(DBAPIError, match="for good"), transaction(case.engine, ENGINE) as session:
         session.execute(text("update milestone set done_on = done_on - 9"))
 
