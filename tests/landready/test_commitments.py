@@ -270,7 +270,7 @@ def test_completion_of_joined_works_makes_the_plots_of_both_plans_ready(case: Ca
     case.promise(2)
     with transaction(case.engine, case.water) as session:
         commitments.join(session, *case.works())
-    case.reach(Evidence(TODAY, file=("验收.pdf", io.BytesIO(b"%PDF-1.7\n"))))
+    case.reach(Evidence(paper().done_on, file=("验收.pdf", io.BytesIO(b"%PDF-1.7\n"))))
     assert [state for _, state, _, _ in case.ledger()] == ["kept", "kept"]
     with transaction(case.engine, case.office) as session:
         latest = session.scalars(select(Answer).where(Answer.verdict == "ready", Answer.version == 2))  # fmt: skip
