@@ -12,7 +12,7 @@ from shapely.geometry.base import BaseGeometry
 from geo.errors import Refused, refuse
 from geo.problems import N_, Problem, at_line, at_shape
 from geo.repair import RING_CLOSED, area_m2, repaired
-from geo.shapes import BROKEN, NOT_FINITE
+from geo.shapes import BROKEN, NOT_FINITE, judged
 from geo.source import Record, Source
 from geo.text import decode
 
@@ -120,7 +120,7 @@ def _shape(feature: object, row: int, problems: list[Problem]) -> BaseGeometry |
         if opened:
             area = area_m2(shape) if shape is not None else 0.0
             problems.append(repaired("ring_closed", RING_CLOSED, area, area, row, at_shape(row)))
-        return shape or shapely.force_2d(shapely.geometry.shape(geometry))
+        found = judged(shape or shapely.force_2d(shapely.geometry.shape(geometry)))
     except (
         KeyError,
         TypeError,
@@ -129,10 +129,13 @@ def _shape(feature: object, row: int, problems: list[Problem]) -> BaseGeometry |
         shapely.errors.ShapelyError,
         IndexError,
     ):
+        found = None
+    if found is None:
         odd = any(word in json.dumps(geometry) for word in ("NaN", "Infinity"))
         code, text = ("not_finite", NOT_FINITE) if odd else ("geometry_broken", BROKEN)
         problems.append(Problem(code, "error", text, row=row, where=at_shape(row)))
         return shapely.Point()
+    return found
 
 
 def _polygons(geometry: dict[str, Any], opened: list[bool]) -> BaseGeometry | None:

@@ -33,19 +33,17 @@ def from_wkt(text: str) -> BaseGeometry | None:
             "too_deep", N_("图形嵌套超过 {limit} 层，不是正常的地块数据。"), limit=WKT_DEPTH
         )
     try:
-        shape: BaseGeometry | None = shapely.from_wkt(text, on_invalid="ignore")
+        return judged(shapely.from_wkt(text, on_invalid="ignore"))
     except (shapely.errors.ShapelyError, ValueError):
         return None
-    return shape
 
 
 def closed_wkt(text: str) -> BaseGeometry | None:
     """Read WKT that `from_wkt` could not, closing its open rings; None when that is not all it takes."""
     try:
-        shape: BaseGeometry | None = shapely.from_wkt(text, on_invalid="fix")
+        return judged(shapely.from_wkt(text, on_invalid="fix"))
     except (shapely.errors.ShapelyError, ValueError):
         return None
-    return shape
 
 
 def read_wkb(wkbs: npt.NDArray[np.object_]) -> tuple[npt.NDArray[np.object_], list[int]]:
@@ -54,7 +52,17 @@ def read_wkb(wkbs: npt.NDArray[np.object_]) -> tuple[npt.NDArray[np.object_], li
     lost = [i for i, wkb in enumerate(wkbs) if wkb is not None and found[i] is None]
     if lost:
         found[lost] = shapely.from_wkb(wkbs[lost], on_invalid="fix")
+    found[:] = [judged(shape) for shape in found]
     return found, [i for i in lost if found[i] is not None]
+
+
+def judged(shape: BaseGeometry | None) -> BaseGeometry | None:
+    """The shape, or None where GEOS fails at the very question whether it is valid, as at 1e304 beside 1e-197."""
+    try:
+        shapely.is_valid(shape)
+    except shapely.errors.GEOSException:
+        return None
+    return shape
 
 
 def is_finite(shape: BaseGeometry) -> bool:

@@ -2,11 +2,12 @@
 
 import math
 
+import numpy as np
 import pytest
 import shapely
 from shapely import LinearRing, MultiPolygon, Polygon, box
 
-from geo import shapes
+from geo import geojson, shapes
 from geo.errors import Refused
 
 
@@ -74,3 +75,26 @@ def test_closed_lines_of_drawings_are_areas_and_open_ones_stay_lines():
         shapes.closed_line_as_polygon(shapely.LineString([(0, 0), (1, 0), (1, 1)])).geom_type
         == "LineString"
     )
+
+
+# Bred by the fuzzer: GEOS fails when it is asked whether this is valid.
+UNJUDGED = (
+    "MULTIPOLYGON (((110.361 -5.491610192862482e+304, -1.0969748939149788e-197 5.1647025371550385e-284, "
+    "-1.0969748939149488e-197 8.745562962966704e-283, -2.226056370097304e-197 8.745562962966704e-283, "
+    "-2.226056370097304e-197 5.1647025371550385e-284, 110.361 -5.491610192862482e+304)), "
+    "((-1.4041278642113347e-197 9.356719429803242e-284, -1.4041278642113347e-197 1.6768067570592814e-283, "
+    "-1.2339629782325215e-197 1.6768067570592814e-283, -1.2339629782325215e-197 9.356719429803242e-284, "
+    "-1.4041278642113347e-197 9.356719429803242e-284)))"
+)
+
+
+def test_shape_that_geos_cannot_judge_is_none(tmp_path):
+    hopeless = shapely.from_wkt(UNJUDGED)
+    with pytest.raises(shapely.errors.GEOSException):
+        shapely.is_valid(hopeless)
+    assert shapes.from_wkt(UNJUDGED) is None
+    found, closed = shapes.read_wkb(shapely.to_wkb(np.array([hopeless, box(0, 0, 1, 1)])))
+    assert (found[0], found[1], closed) == (None, box(0, 0, 1, 1), [])
+    file = tmp_path / "a.geojson"
+    file.write_text(f'{{"type": "Feature", "geometry": {shapely.to_geojson(hopeless)}}}')
+    assert [p.code for p in geojson.read(file, features=9).problems] == ["geometry_broken"]
