@@ -123,3 +123,9 @@ def sign_in() -> SignIn:
         return browser
 
     return do
+
+
+@pytest.fixture
+def office(client: Browser, people: People, sign_in: SignIn) -> Browser:
+    """The browser of a planner of Haikou who is signed in."""
+    return sign_in(client, people.office)

@@ -11,11 +11,6 @@ from tests import factories as make
 from tests.web.files import collection
 
 
-@pytest.fixture
-def office(client, people, sign_in):
-    return sign_in(client, people.office)
-
-
 def street(*ends, **cells):
     from shapely import LineString
 

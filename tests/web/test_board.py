@@ -22,11 +22,6 @@ FORMULA = '=HYPERLINK("http://x","y")'
 
 
 @pytest.fixture
-def office(client, people, sign_in):
-    return sign_in(client, people.office)
-
-
-@pytest.fixture
 def address(office, database):
     """A released plan of two plots, named like a formula, whose water is there and whose power is not possible."""
     made = released(office, plots_geojson("A-1", "A-2", 名称=FORMULA, 计划供应时间="2026年第3季度"))

@@ -18,11 +18,6 @@ HOLE = Polygon(square().exterior, [square(300).exterior])  # a part written as a
 TURNED = shapely.transform(square(), lambda xy: xy[:, ::-1])
 
 
-@pytest.fixture
-def office(client, people, sign_in):
-    return sign_in(client, people.office)
-
-
 def draft_of(browser, *shapes):
     content = json.dumps(collection(*shapes, use="二类工业用地")).encode()
     data = {"title": "计划", "file": (io.BytesIO(content), "plots.geojson")}

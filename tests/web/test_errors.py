@@ -12,11 +12,6 @@ ORIGIN = "http://localhost"
 
 
 @pytest.fixture
-def office(client, people, sign_in):
-    return sign_in(client, people.office)
-
-
-@pytest.fixture
 def plan(database, people):
     with transaction(database, ENGINE) as session:
         office = session.get_one(Organisation, people.office.organisation_id)

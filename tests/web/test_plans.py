@@ -18,11 +18,6 @@ from tests import factories as make
 from tests.web.files import SURVEY_TXT, columns_of_no_name, plots_geojson
 
 
-@pytest.fixture
-def office(client, people, sign_in):
-    return sign_in(client, people.office)
-
-
 def upload(browser, content, name="plots.geojson", title="二季度供地计划", **more):
     data = {"title": title, "file": (io.BytesIO(content), name), **more}
     return browser.send("/plans/upload", data, content_type="multipart/form-data")
